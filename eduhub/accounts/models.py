@@ -1,0 +1,76 @@
+"""Tables of people, credentials, sign-ins and roles. See docs/formats/credentials.md."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from eduhub.changes import Travelling
+from eduhub.db import Base
+
+
+class Person(Travelling, Base):
+    """A child or an adult. Names live here (the roster) and nowhere else; `org_uid` is the home school.
+
+    The uid is the pseudonym under which events, tokens and logs know the person.
+    """
+
+    __tablename__ = "person"
+    name: Mapped[str] = mapped_column(String(200))
+    # Adults sign in by it. Two machines may hand out the same one; sign-in tries each holder.
+    sign_in_name: Mapped[str | None] = mapped_column(String(100))
+    language: Mapped[str | None] = mapped_column(String(20))
+    picture: Mapped[str | None] = mapped_column(String(40))
+
+
+class RoleGrant(Travelling, Base):
+    """person x role x scope x dates. `org_uid` is the school (or region) that granted it."""
+
+    __tablename__ = "role_grant"
+    sticky = frozenset({"ended_on"})
+    person_uid: Mapped[str] = mapped_column(String(36), index=True)
+    # operator, region_operator, school_admin, teacher, assistant, reviewer, student
+    role: Mapped[str] = mapped_column(String(20))
+    # all, organisation (with everything below it), course, group
+    scope_kind: Mapped[str] = mapped_column(String(20))
+    scope_uid: Mapped[str | None] = mapped_column(String(36), index=True)
+    starts_on: Mapped[str] = mapped_column(String(10))
+    ended_on: Mapped[str | None] = mapped_column(String(10))
+
+
+class Credential(Travelling, Base):
+    """One way to prove who one is.
+
+    kind: password (argon2id verifier), card (SHA-256 of a 130-bit token), home_token (the same, for
+    the hub), totp. Passwords, home tokens and TOTP secrets stay on `machine_uid`; only cards travel,
+    and only to the nodes of their school.
+    """
+
+    __tablename__ = "credential"
+    sticky = frozenset({"revoked_on"})
+    person_uid: Mapped[str] = mapped_column(String(36), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    verifier: Mapped[str] = mapped_column(String(300), index=True)
+    machine_uid: Mapped[str] = mapped_column(String(36))
+    revoked_on: Mapped[str | None] = mapped_column(String(10))
+
+
+class SignIn(Base):
+    """One browser in which somebody is signed in. Stays on this machine; ending it signs out."""
+
+    __tablename__ = "sign_in"
+    uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    person_uid: Mapped[str] = mapped_column(String(36), index=True)
+    credential_uid: Mapped[str] = mapped_column(String(36), index=True)
+    started_ms: Mapped[int]
+    ended_ms: Mapped[int | None]
+
+
+class AuditEntry(Base):
+    """Who did what to which thing. Uids only, no names. Stays on this machine."""
+
+    __tablename__ = "audit_entry"
+    uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    at_ms: Mapped[int] = mapped_column(index=True)
+    by_uid: Mapped[str | None] = mapped_column(String(36), index=True)
+    org_uid: Mapped[str | None] = mapped_column(String(36), index=True)
+    action: Mapped[str] = mapped_column(String(60))
+    subject_uid: Mapped[str | None] = mapped_column(String(36))

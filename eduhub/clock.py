@@ -1,0 +1,107 @@
+"""Time, in one place, so that tests can hold it still.
+
+Three clocks, because a village box has no trustworthy one:
+
+- the *wall clock* (`now`, `now_ms`): what the machine believes. For showing, never for
+  deciding an order or a right;
+- the *steady clock* (`SteadyClock`): seconds this machine has run since it was set up,
+  kept on disk. It never goes back and no wrong date moves it; passes expire by it;
+- the *schedule clock*: the last signed hub time plus steady seconds since
+  (`sync/schedule_clock.py`).
+
+This module must not know databases or any domain.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+_frozen_ms: int | None = None
+
+
+def now() -> datetime:
+    """The wall clock, aware UTC."""
+    return datetime.fromtimestamp(now_ms() / 1000, tz=UTC)
+
+
+def now_ms() -> int:
+    """The wall clock as Unix milliseconds."""
+    return _frozen_ms if _frozen_ms is not None else time.time_ns() // 1_000_000
+
+
+def freeze(unix_ms: int | None) -> None:
+    """Hold the wall clock at `unix_ms` (tests and simulations); None lets it run again."""
+    global _frozen_ms  # noqa: PLW0603 - one process, one clock
+    _frozen_ms = unix_ms
+
+
+def monotonic_s() -> float:
+    """Seconds for measuring how long something takes."""
+    return time.monotonic()
+
+
+def sleep_s(seconds: float) -> None:
+    """Wait. Only loops that poll may call it."""
+    time.sleep(seconds)
+
+
+def _uptime_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+class SteadyClock:
+    """Seconds of running time since this machine was set up, shared by its processes.
+
+    The file holds {boot, uptime_s, steady_s}. Within one boot every process computes
+    `steady_s + (uptime now - uptime_s)`; after a boot the count goes on from the last
+    `keep()`. Time spent switched off does not count, so a pass outlives a power cut by at
+    most the seconds since the last `keep()` - and a stepped wall clock changes nothing.
+    """
+
+    def __init__(
+        self, file: Path, *, uptime_s: Callable[[], float] = _uptime_s, boot_id: Callable[[], str] = _boot_id
+    ) -> None:
+        self._file, self._uptime_s, self._boot_id = file, uptime_s, boot_id
+
+    def now_s(self) -> float:
+        """Steady seconds; the first call on a new machine returns 0."""
+        boot, uptime_s = self._boot_id(), self._uptime_s()
+        kept = self._read()
+        if kept is None or kept.boot != boot:
+            return self._write(_Kept(boot, uptime_s, kept.steady_s if kept else 0.0))
+        return kept.steady_s + max(0.0, uptime_s - kept.uptime_s)
+
+    def keep(self) -> None:
+        """Write the present count down; the supervisor calls it once a minute."""
+        self._write(_Kept(self._boot_id(), self._uptime_s(), self.now_s()))
+
+    def _read(self) -> "_Kept | None":
+        try:
+            kept = json.loads(self._file.read_text(encoding="ascii"))
+            return _Kept(str(kept["boot"]), float(kept["uptime_s"]), float(kept["steady_s"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            # Missing on the first start. A torn file cannot occur (rename); a hand-edited one
+            # starts again from 0, which lengthens no pass past its hours.
+            return None
+
+    def _write(self, kept: "_Kept") -> float:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        new = self._file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
+        new.write_text(json.dumps(kept._asdict()), encoding="ascii")
+        new.replace(self._file)
+        return kept.steady_s
+
+
+class _Kept(NamedTuple):
+    boot: str
+    uptime_s: float
+    steady_s: float

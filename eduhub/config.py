@@ -1,0 +1,172 @@
+"""All settings, in one table: the fields of `Settings`.
+
+Each is read from the environment as EDUHUB_<NAME>, checked once at the start, and
+explained by its `meaning`. A value that cannot be used stops the start and names the
+setting. `eduhub settings` and docs/settings.md print this table.
+
+The only file that reads the environment.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from eduhub.errors import BadSetting
+
+Role = Literal["hub", "node"]
+T = TypeVar("T")
+
+
+def setting(default: T, meaning: str, *, parse: Callable[[str], T]) -> T:
+    """One row of the table: its default, what it means, and how its text is read."""
+    return field(default=default, metadata={"meaning": meaning, "parse": parse})  # type: ignore[return-value]
+
+
+def _one_of(*allowed: str) -> Callable[[str], Any]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"it must be one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"it must be a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _yes_no(text: str) -> bool:
+    if text not in {"yes", "no"}:
+        raise ValueError("it must be yes or no")
+    return text == "yes"
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("it must be a path")
+    return Path(text).absolute()
+
+
+def _web_address(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", text):
+        raise ValueError("it must look like https://hub.example.org, without a path")
+    return text
+
+
+def _database_address(text: str) -> str:
+    if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("it must begin with sqlite:/// or postgresql+psycopg://")
+    return text
+
+
+def _any_text(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one installation."""
+
+    role: Role = setting("hub", "hub: where lessons are made; node: a school's box", parse=_one_of("hub", "node"))
+    data_dir: Path = setting(Path("media").absolute(), "The folder for everything that is kept", parse=_path)
+    database: str = setting(
+        "", "Address of the database; empty: an SQLite file in data_dir", parse=_database_address
+    )
+    bind: str = setting("127.0.0.1", "Network address the pages are served on (0.0.0.0: every one)", parse=_any_text)
+    port: int = setting(8080, "TCP port the pages are served on", parse=_whole(1, 65535))
+    public_url: str = setting(
+        "", "Address that people and boxes use, as https://hub.example.org; empty: http://bind:port", parse=_web_address
+    )
+    secure_cookies: bool = setting(
+        True, "Cookies only over TLS. 'no' is for a box on plain HTTP and for a hub tried out on this machine",
+        parse=_yes_no,
+    )
+    web_processes: int = setting(2, "Web server processes", parse=_whole(1, 64))
+    web_threads: int = setting(64, "Readers that one web process serves at once", parse=_whole(1, 1000))
+    default_language: Literal["en", "zh", "bo"] = setting(
+        "zh", "Language of the pages for a browser that asks for none of ours", parse=_one_of("en", "zh", "bo")
+    )
+    upload_max_mb: int = setting(4096, "Largest file a teacher may send, in MB", parse=_whole(1, 1_000_000))
+    media_max_hours: int = setting(6, "Longest lecture that is accepted, in hours", parse=_whole(1, 48))
+    ffmpeg: str = setting(
+        "", "Path of the ffmpeg program; empty: the system's if it is good enough, else the packaged one",
+        parse=_any_text,
+    )
+    jail: Literal["auto", "bubblewrap", "rlimits"] = setting(
+        "auto", "How ffmpeg is shut in; auto: bubblewrap where it works, resource limits always",
+        parse=_one_of("auto", "bubblewrap", "rlimits"),
+    )
+    encode_threads: int = setting(2, "Threads one encoding may use", parse=_whole(1, 256))
+    job_lease_s: int = setting(15, "Seconds until the work of a silent worker is given to another", parse=_whole(2, 3600))
+    sync_every_s: int = setting(60, "A box asks its hub every so many seconds", parse=_whole(1, 86_400))
+    sync_window: str = setting(
+        "00:00-24:00", "School time between which a box may fetch lessons", parse=lambda text: _window(text)
+    )
+    pass_hours: int = setting(12, "Hours a page's permission to read a lesson's parts lasts", parse=_whole(1, 168))
+    log_format: Literal["json", "text"] = setting(
+        "json", "json: one object a line; text: for people", parse=_one_of("json", "text")
+    )
+
+    @property
+    def database_url(self) -> str:
+        """The database address, with the SQLite default filled in."""
+        return self.database or f"sqlite:///{self.data_dir / 'eduhub.db'}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port under which this machine is reached."""
+        return self.public_url or f"http://{self.bind}:{self.port}"
+
+
+def _window(text: str) -> str:
+    match = re.fullmatch(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)", text)
+    if not match or "24:" in text.replace("24:00", ""):
+        raise ValueError("it must look like 22:00-06:00")
+    return text
+
+
+def table() -> Iterator[Field[Any]]:
+    """The rows of the table, in order: `.name`, `.default`, `.metadata['meaning']`."""
+    yield from fields(Settings)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"EDUHUB_{name.upper()}"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process; raises BadSetting, which names the setting."""
+    environment = os.environ if environment is None else environment
+    known = {variable(row.name): row for row in table()}
+    for name in environment:
+        if name.startswith("EDUHUB_") and name not in known and not name.startswith("EDUHUB_TEST_"):
+            raise BadSetting(setting=name, reason="there is no such setting")
+    values: dict[str, Any] = {}
+    for name, row in known.items():
+        if name in environment:
+            try:
+                values[row.name] = row.metadata["parse"](environment[name])
+            except ValueError as error:
+                raise BadSetting(setting=name, reason=str(error)) from error
+    return Settings(**values)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """This process's environment with `settings` in it, for a child process."""
+    own = {variable(row.name): _as_text(getattr(settings, row.name)) for row in table()}
+    return {name: value for name, value in os.environ.items() if not name.startswith("EDUHUB_")} | own
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,1 @@
+"""Courses, units, lessons, publishing, audience and the plan."""

@@ -1,0 +1,100 @@
+"""The database: SQLite (embedded) or PostgreSQL (large), through SQLAlchemy.
+
+`with database.write() as session:` opens one transaction at the edge (a view, a job, a
+command) and commits it once; domain functions take the session and never commit.
+
+SQLite runs in WAL mode with `synchronous=FULL`: what was acknowledged is on disk. A write
+begins with BEGIN IMMEDIATE, so that two writers queue up and never fail half-way; Python's
+own transaction handling is switched off for that (`isolation_level=None`).
+
+This module must not know any table.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Engine, Integer, MetaData, create_engine, event, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# Types that serve both engines. SQLite counts up a primary key only if it is spelled INTEGER,
+# which there holds 64 bits all the same. none_as_null: Python's None is SQL's NULL.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+BigInt = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """The parent of every table class."""
+
+    registry = registry(
+        type_annotation_map={dict[str, Any]: Json, list[Any]: Json, dict[str, str]: Json, list[str]: Json, int: BigInt},
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+    )
+
+
+class Database:
+    """One database and its connections."""
+
+    def __init__(self, url: str) -> None:
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        self.url = url
+        self.engine: Engine = create_engine(url, **_engine_options(url))
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded engine."""
+        return self.url.startswith("sqlite")
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction that may write: committed at the end, rolled back by an exception."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            self._begin(session, "BEGIN IMMEDIATE")
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One transaction that sees one state of the database and keeps nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            self._begin(session, "BEGIN")
+            yield session
+            session.rollback()
+
+    def _begin(self, session: Session, statement: str) -> None:
+        if self.is_sqlite:
+            session.connection().exec_driver_sql(statement)
+        elif statement == "BEGIN":
+            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"isolation_level": None, "timeout": 60, "check_same_thread": False}}
+    return {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

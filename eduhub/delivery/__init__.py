@@ -1,0 +1,1 @@
+"""Bytes by hash, packages, the catalog, trusted keys, passes, and serving them."""

@@ -1,0 +1,94 @@
+"""Tables of blobs, packages, the catalog and trusted keys. See docs/formats/{packages,catalog,keys}.md."""
+
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from eduhub.db import Base
+
+
+class BlobRow(Base):
+    """A blob that is on disk, whole and verified. Written after the file, removed before it."""
+
+    __tablename__ = "blob"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bytes: Mapped[int]
+    stored_ms: Mapped[int]
+    verified_ms: Mapped[int]
+
+
+class PackageRow(Base):
+    """A published revision of a lesson, whose manifest this machine holds and has verified."""
+
+    __tablename__ = "package"
+    __table_args__ = (Index("ix_package_lesson", "lesson_uid", "revision"),)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lesson_uid: Mapped[str] = mapped_column(String(36))
+    course_uid: Mapped[str | None] = mapped_column(String(36), index=True)
+    org_uid: Mapped[str] = mapped_column(String(36))
+    revision: Mapped[int]
+    timeline_uid: Mapped[str] = mapped_column(String(36))
+    manifest: Mapped[bytes] = mapped_column(LargeBinary)
+    signature: Mapped[dict[str, Any]]
+    floor_held: Mapped[bool]  # the lesson may be shown here
+    superseded_by: Mapped[str | None] = mapped_column(String(64))
+    withdrawn: Mapped[bool]
+    made_ms: Mapped[int]
+
+
+class PartRow(Base):
+    """One part of a package here. `held`: its blob is stored and linked into packages/<id>/."""
+
+    __tablename__ = "part"
+    package_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    bytes: Mapped[int]
+    is_floor: Mapped[bool]
+    wanted: Mapped[bool]
+    held: Mapped[bool]
+
+
+class CatalogEntry(Base):
+    """One link of the hash chain. `body` is the canonical bytes that `hash` covers."""
+
+    __tablename__ = "catalog_entry"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(20))  # publish, supersede, withdraw, key, revoke, ...
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class CatalogState(Base):
+    """The catalog's head here, and how far this machine has acted on it. One row."""
+
+    __tablename__ = "catalog_state"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    head: Mapped[dict[str, Any] | None]  # the newest signed head, as it is served on
+    epoch_statement: Mapped[dict[str, Any] | None]  # root-signed, for an epoch above 1
+    applied_sequence: Mapped[int]
+
+
+class TrustedKey(Base):
+    """A publishing key with the root's statement about it (scopes, from which sequence)."""
+
+    __tablename__ = "trusted_key"
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    public: Mapped[str] = mapped_column(String(64))  # hex
+    scopes: Mapped[list[str]]
+    statement: Mapped[dict[str, Any]]
+    revoked_at_sequence: Mapped[int | None]
+
+
+class PinnedRoot(Base):
+    """The root key this machine was set up with. One row; never replaced."""
+
+    __tablename__ = "pinned_root"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    public: Mapped[str] = mapped_column(String(64))  # hex
+    hub_uid: Mapped[str] = mapped_column(String(36))

@@ -1,0 +1,257 @@
+"""Every error that EduHub raises on purpose, in one table.
+
+An error has a stable `code` (logs, JSON and tests use it), the HTTP `status` that
+`http.py` answers with, and whether trying again can help (`retry`: the job queue
+asks, it never guesses). What a person reads is three plain sentences: what happened,
+what was kept, what to do next. They are message ids for translation, so they are
+marked with `N_` and take their values by name from `facts`.
+
+This module must not know HTTP, Flask or any domain.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+def N_(message: str) -> str:  # noqa: N802 - the name that the message extractor looks for
+    """Mark a text for translation where it is written; it is translated where it is shown."""
+    return message
+
+
+class EduHubError(Exception):
+    """The base of all our errors. Subclasses only set the class attributes."""
+
+    code: ClassVar[str] = "eduhub.error"
+    status: ClassVar[int] = 500
+    retry: ClassVar[bool] = False
+    happened: ClassVar[str] = N_("Something went wrong on our side.")
+    kept: ClassVar[str] = N_("What was saved before is kept.")
+    next_step: ClassVar[str] = N_("Try again. If it happens again, tell the person who looks after the system.")
+
+    def __init__(self, detail: str = "", **facts: str | int) -> None:
+        """`detail` is for the log and for developers; `facts` fill the sentences for people."""
+        super().__init__(detail or self.code)
+        self.detail = detail
+        self.facts = facts
+
+
+def error_table() -> Iterator[type[EduHubError]]:
+    """Every error class, base first, each once."""
+    waiting: list[type[EduHubError]] = [EduHubError]
+    while waiting:
+        found = waiting.pop(0)
+        yield found
+        waiting.extend(found.__subclasses__())
+
+
+# --- start and settings -------------------------------------------------------------
+
+
+class BadSetting(EduHubError):
+    code, status = "config.bad_setting", 500
+    happened = N_("The setting %(setting)s has a value that cannot be used: %(reason)s.")
+    kept = N_("Nothing was started.")
+    next_step = N_("Correct the setting and start again. 'eduhub settings' lists them all.")
+
+
+# --- what was asked for -------------------------------------------------------------
+
+
+class NotFound(EduHubError):
+    code, status = "asked.not_found", 404
+    happened = N_("This page or thing is not here.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Go back, or start again from the first page.")
+
+
+class BadInput(EduHubError):
+    code, status = "asked.bad_input", 400
+    happened = N_("Something that was typed or sent cannot be used.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Correct it and send it again.")
+
+
+class NotAllowed(EduHubError):
+    code, status = "asked.not_allowed", 403
+    happened = N_("You may not do this.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Ask your school's admin if you think you should be able to.")
+
+
+class SignInNeeded(EduHubError):
+    code, status = "asked.sign_in_needed", 401
+    happened = N_("You are not signed in.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Sign in and try again.")
+
+
+class SignInFailed(EduHubError):
+    code, status = "accounts.sign_in_failed", 401
+    happened = N_("The name or the password is not right.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Try again, or ask your school's admin for a new password.")
+
+
+class CardNotKnown(EduHubError):
+    code, status = "accounts.card_not_known", 401
+    happened = N_("This card is not known here.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Type the code again, or ask your teacher for a new card.")
+
+
+# --- storage ------------------------------------------------------------------------
+
+
+class DiskFull(EduHubError):
+    code, status = "storage.disk_full", 507
+    happened = N_("The disk is full.")
+    kept = N_("Everything that was saved before is whole.")
+    next_step = N_("Tell the person who looks after the system to make room, then try again.")
+
+
+class HashMismatch(EduHubError):
+    code, status, retry = "storage.hash_mismatch", 422, True
+    happened = N_("The bytes that arrived are not the bytes that were promised.")
+    kept = N_("They were thrown away; nothing that was held before is touched.")
+    next_step = N_("It will be fetched again.")
+
+
+class BlobMissing(EduHubError):
+    code, status = "storage.blob_missing", 404
+    happened = N_("This part of the lesson is not stored here yet.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Try again when it has arrived.")
+
+
+# --- signatures and streams ---------------------------------------------------------
+
+
+class BadSignature(EduHubError):
+    code, status = "signing.bad_signature", 422
+    happened = N_("Something arrived that was not signed by a key we trust.")
+    kept = N_("It was refused; nothing was changed.")
+    next_step = N_("Tell the operator of the hub.")
+
+
+class BadFormat(EduHubError):
+    code, status = "format.bad", 422
+    happened = N_("Something arrived in a form that cannot be read.")
+    kept = N_("It was refused; nothing was changed.")
+    next_step = N_("Tell the operator of the hub.")
+
+
+class RolledBack(EduHubError):
+    code, status = "catalog.rolled_back", 409
+    happened = N_("An older list of lessons was offered than the one already held.")
+    kept = N_("It was refused; nothing was changed.")
+    next_step = N_("Tell the operator of the hub.")
+
+
+class PassRefused(EduHubError):
+    code, status = "delivery.pass_refused", 403
+    happened = N_("The permission to read this lesson has ended.")
+    kept = N_("How far you watched is kept.")
+    next_step = N_("Open the lesson's page again.")
+
+
+# --- media --------------------------------------------------------------------------
+
+
+class UploadRefused(EduHubError):
+    code, status = "media.upload_refused", 403
+    happened = N_("This upload is not allowed, or its time is over.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Open the lesson and choose the file again.")
+
+
+class UploadTooLarge(EduHubError):
+    code, status = "media.upload_too_large", 413
+    happened = N_("The file is larger than the %(limit_mb)s MB that are allowed.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Choose a smaller file, or ask the operator to raise the limit.")
+
+
+class UploadCutShort(EduHubError):
+    code, status, retry = "media.upload_cut_short", 400, True
+    happened = N_("The connection ended before the whole file had arrived.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Choose the file again.")
+
+
+class MediaRefused(EduHubError):
+    code, status = "media.refused", 422
+    happened = N_("This file cannot be used as a lesson: %(reason)s.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Choose a video or sound file from a camera, a phone or a screen recorder.")
+
+
+class EncodeFailed(EduHubError):
+    code, status, retry = "media.encode_failed", 500, True
+    happened = N_("The video could not be prepared.")
+    kept = N_("The file that was sent is kept.")
+    next_step = N_("It will be tried again by itself.")
+
+
+class ToolMissing(EduHubError):
+    code, status = "media.tool_missing", 500
+    happened = N_("A program that prepares video is missing here: %(tool)s.")
+    kept = N_("The file that was sent is kept.")
+    next_step = N_("Run 'eduhub doctor' and do what it says.")
+
+
+# --- jobs ---------------------------------------------------------------------------
+
+
+class LeaseLost(EduHubError):
+    code, status, retry = "jobs.lease_lost", 409, True
+    happened = N_("This work was handed to another worker.")
+    kept = N_("What was finished is kept.")
+    next_step = N_("Nothing needs to be done.")
+
+
+class JobCancelled(EduHubError):
+    code, status = "jobs.cancelled", 409
+    happened = N_("This work was stopped.")
+    kept = N_("What was finished is kept.")
+    next_step = N_("Start it again when you want it.")
+
+
+# --- the school's box ---------------------------------------------------------------
+
+
+class JoinRefused(EduHubError):
+    code, status = "sync.join_refused", 403
+    happened = N_("The code for joining is wrong, used or too old.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Ask the operator for a new code.")
+
+
+class AlreadyJoined(EduHubError):
+    code, status = "sync.already_joined", 409
+    happened = N_("This box has already joined a hub.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("To join another hub, start with an empty data folder.")
+
+
+class LinkDown(EduHubError):
+    code, status, retry = "sync.link_down", 503, True
+    happened = N_("The hub could not be reached.")
+    kept = N_("Everything waits here and will be sent when the link is back.")
+    next_step = N_("Nothing needs to be done; it tries again by itself.")
+
+
+class NodeRefused(EduHubError):
+    code, status = "sync.node_refused", 401
+    happened = N_("The hub does not know this box, or has shut it out.")
+    kept = N_("Everything on the box is kept.")
+    next_step = N_("Ask the operator of the hub.")
+
+
+# --- backup -------------------------------------------------------------------------
+
+
+class BackupRefused(EduHubError):
+    code, status = "ops.backup_refused", 409
+    happened = N_("This backup cannot be used: %(reason)s.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Choose another backup, or an empty data folder to restore into.")

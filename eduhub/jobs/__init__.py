@@ -1,0 +1,1 @@
+"""The durable job table: leases, heartbeats, retries, the next job."""

@@ -1,0 +1,1 @@
+"""Teachers' files: upload, probe, ladder, transcode, segment."""

@@ -1,0 +1,1 @@
+"""Organisations, their sites, calendars and groups, and who is enrolled where."""

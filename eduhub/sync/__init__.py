@@ -1,0 +1,1 @@
+"""Nodes and their hub: joining, the two streams, fetching, the outbox home, the courier."""

@@ -1,0 +1,129 @@
+"""Tables of nodes, streams, outbox and inbox. See docs/formats/{nodes,school-stream,outbox}.md."""
+
+from typing import Any
+
+from sqlalchemy import LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from eduhub.changes import Travelling
+from eduhub.db import Base
+
+
+class Node(Travelling, Base):
+    """A school's box, as the hub and the box itself know it. `org_uid` is its school."""
+
+    __tablename__ = "node"
+    sticky = frozenset({"revoked_on"})
+    site_uid: Mapped[str] = mapped_column(String(36), index=True)
+    name: Mapped[str] = mapped_column(String(60))  # permanent: it is part of its address
+    signing_public: Mapped[str] = mapped_column(String(64))  # Ed25519, hex
+    sealing_public: Mapped[str] = mapped_column(String(64))  # X25519, hex
+    certificate: Mapped[dict[str, Any]]
+    revoked_on: Mapped[str | None] = mapped_column(String(10))
+
+
+class NodeContact(Base):
+    """What the hub last heard of a node. Stays at the hub."""
+
+    __tablename__ = "node_contact"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    last_ms: Mapped[int]
+    version: Mapped[str] = mapped_column(String(20))
+    stream_sequence: Mapped[int]  # how far it has read its school stream
+    catalog_sequence: Mapped[int]
+
+
+class JoinCode(Base):
+    """A one-time code with which a box may join for one site. Only its hash is kept."""
+
+    __tablename__ = "join_code"
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    site_uid: Mapped[str] = mapped_column(String(36))
+    node_name: Mapped[str] = mapped_column(String(60))
+    made_by_uid: Mapped[str | None] = mapped_column(String(36))
+    expires_steady_s: Mapped[int]
+    used_by_node_uid: Mapped[str | None] = mapped_column(String(36))
+
+
+class StreamRow(Base):
+    """Hub: the place of one row in one school's stream. Compacted: one row each, the newest place."""
+
+    __tablename__ = "stream_row"
+    __table_args__ = (UniqueConstraint("org_uid", "sequence"),)
+    org_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    row_uid: Mapped[str] = mapped_column(String(90), primary_key=True)
+    sequence: Mapped[int]
+    change_seq: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(10))  # row, removal, progress, tombstone
+
+
+class StreamState(Base):
+    """Hub: the end of one school's stream, and how much of the change log it holds."""
+
+    __tablename__ = "stream_state"
+    org_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sequence: Mapped[int]
+    change_seq: Mapped[int]
+    progress_seq: Mapped[int]
+
+
+class StreamPage(Base):
+    """Node: a signed page of its school stream, kept so that a restored hub can have it back."""
+
+    __tablename__ = "stream_page"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of its last entry
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    signature: Mapped[dict[str, Any]]
+    received_steady_s: Mapped[int]
+
+
+class Upstream(Base):
+    """Node: where it reads from and what it knows of that place. One row an upstream."""
+
+    __tablename__ = "upstream"
+    url: Mapped[str] = mapped_column(String(200), primary_key=True)
+    priority: Mapped[int]
+    node_uid: Mapped[str] = mapped_column(String(36))
+    hub_uid: Mapped[str] = mapped_column(String(36))
+    certificate: Mapped[dict[str, Any]]
+    stream_sequence: Mapped[int]
+    stream_epoch: Mapped[int]
+    change_seq_sent: Mapped[int]  # how much of the change log is in the outbox
+    hub_time_ms: Mapped[int | None]  # the last signed hub time ...
+    hub_time_steady_s: Mapped[int | None]  # ... and the steady clock when it came
+    last_contact_ms: Mapped[int | None]
+    last_error: Mapped[str | None] = mapped_column(String(60))
+
+
+class OutboxRow(Base):
+    """Node: something to bring home. Kept 35 days after the hub has it, for a restored hub."""
+
+    __tablename__ = "outbox"
+    incarnation: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(10))  # event, change
+    version: Mapped[int]
+    body: Mapped[dict[str, Any]]
+    made_steady_s: Mapped[int]
+    acknowledged_steady_s: Mapped[int | None]
+
+
+class InboxState(Base):
+    """Hub: the highest contiguous sequence it holds of one incarnation of one node."""
+
+    __tablename__ = "inbox_state"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    incarnation: Mapped[str] = mapped_column(String(36), primary_key=True)
+    contiguous: Mapped[int]
+
+
+class FetchState(Base):
+    """Node: how far one blob has been fetched; the bytes lie in work/<sha256>.part."""
+
+    __tablename__ = "fetch_state"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bytes: Mapped[int]
+    verified_pieces: Mapped[int]  # leading pieces whose hash fits
+    bad_pieces: Mapped[int]  # refused so far, for the page that shows it
+    made_ms: Mapped[int]
