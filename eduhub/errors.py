@@ -54,6 +54,13 @@ class BadSetting(EduHubError):
     next_step = N_("Correct the setting and start again. 'eduhub settings' lists them all.")
 
 
+class AddressInUse(EduHubError):
+    code, status = "config.address_in_use", 500
+    happened = N_("Another program already uses the address %(address)s.")
+    kept = N_("Nothing was started.")
+    next_step = N_("Stop the other program, or choose another port with EDUHUB_PORT.")
+
+
 # --- what was asked for -------------------------------------------------------------
 
 
@@ -147,6 +154,20 @@ class RolledBack(EduHubError):
     next_step = N_("Tell the operator of the hub.")
 
 
+class CatalogCutShort(EduHubError):
+    code, status, retry = "catalog.cut_short", 422, True
+    happened = N_("The list of lessons did not arrive whole.")
+    kept = N_("The list that was held before is kept.")
+    next_step = N_("It will be fetched again.")
+
+
+class KeyMissing(EduHubError):
+    code, status = "keys.missing", 500
+    happened = N_("A key file is missing here: %(key)s.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Bring the key file, or restore it from the place where it is kept.")
+
+
 class PassRefused(EduHubError):
     code, status = "delivery.pass_refused", 403
     happened = N_("The permission to read this lesson has ended.")
@@ -207,6 +228,13 @@ class LeaseLost(EduHubError):
     happened = N_("This work was handed to another worker.")
     kept = N_("What was finished is kept.")
     next_step = N_("Nothing needs to be done.")
+
+
+class WorkerStopping(LeaseLost):
+    code, status, retry = "jobs.worker_stopping", 503, True
+    happened = N_("The program is being stopped, so this work was put back.")
+    kept = N_("What was finished is kept.")
+    next_step = N_("It goes on by itself after the start.")
 
 
 class JobCancelled(EduHubError):
