@@ -1,0 +1,111 @@
+"""Which workers of this machine are alive, told by locks that the kernel drops with the process.
+
+Each worker holds an exclusive `flock` on run/worker-<uid>.lock for as long as it lives. A
+process id would not do: a killed worker that nobody has waited for keeps /proc/<pid>, and a
+number is handed out again. Workers of other machines (they share a PostgreSQL database, not
+this folder) are judged by their lease alone.
+
+This module must not know jobs or the database.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from eduhub.uids import new_uid
+
+
+class Worker:
+    """This process as a holder of jobs: `name` is what the job table shows.
+
+    Use it as a context manager. A child process that is forked and does not exec inherits the lock
+    and keeps the worker looking alive until it ends; the lease still runs out then.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self._run_dir = run_dir
+        self._place = _place_of(run_dir)
+        uid = new_uid()
+        self.name = f"{self._place}/{uid}"
+        self._path = _lock_path(run_dir, uid)
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> "Worker":
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def knows_dead(self, worker: str) -> bool:
+        """Whether `worker` certainly lives no more; False for workers of another machine."""
+        place, _, uid = worker.partition("/")
+        if place != self._place or not uid:
+            return False
+        return not _is_locked(_lock_path(self._run_dir, uid))
+
+    def tidy(self) -> int:
+        """Remove the lock files of dead workers; returns how many."""
+        dead = [path for path in self._run_dir.glob("worker-*.lock") if path != self._path and not _is_locked(path)]
+        for path in dead:
+            path.unlink(missing_ok=True)
+        return len(dead)
+
+
+def any_alive(run_dir: Path) -> bool:
+    """Whether a worker lives on this machine, for health pages."""
+    return any(_is_locked(path) for path in run_dir.glob("worker-*.lock"))
+
+
+def lead(run_dir: Path) -> int | None:
+    """Try to become the one worker of this machine that fires timers; a descriptor to keep open, or None."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(run_dir / "timers.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _lock_path(run_dir: Path, uid: str) -> Path:
+    return run_dir / f"worker-{uid}.lock"
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that two workers who look at the same moment do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _place_of(run_dir: Path) -> str:
+    """The name of this data folder, made once; whoever links it first wins."""
+    path = run_dir / "place"
+    if not path.exists():
+        new = run_dir / f"place.{new_uid()}.new"
+        new.write_text(new_uid(), encoding="ascii")
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass  # another worker was first; its name is the one
+        finally:
+            new.unlink()
+    return path.read_text(encoding="ascii")
