@@ -46,7 +46,7 @@ class Group(Travelling, Base):
     class_number: Mapped[int | None]
     names: Mapped[dict[str, str] | None]  # only where the derived name will not do
     member_group_uids: Mapped[list[str] | None]  # of a composite class
-    ended_on: Mapped[str | None] = mapped_column(String(10))
+    closed_on: Mapped[str | None] = mapped_column(String(10))
 
 
 class LearnerRecord(Travelling, Base):

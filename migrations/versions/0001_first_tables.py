@@ -60,17 +60,18 @@ def upgrade() -> None:
     sa.Column('row_uid', sa.String(length=36), nullable=False),
     sa.Column('field', sa.String(length=40), nullable=False),
     sa.Column('value', Json, nullable=True),
+    sa.Column('value_hash', sa.String(length=32), nullable=False),
     sa.Column('org_uid', sa.String(length=36), nullable=False),
     sa.Column('counter', BigInt, nullable=False),
     sa.Column('machine_uid', sa.String(length=36), nullable=False),
+    sa.Column('made_here', sa.Boolean(), nullable=False),
     sa.Column('made_ms', BigInt, nullable=False),
     sa.Column('by_uid', sa.String(length=36), nullable=True),
     sa.PrimaryKeyConstraint('seq', name=op.f('pk_change')),
-    sa.UniqueConstraint('machine_uid', 'counter', 'table_name', 'row_uid', 'field', name=op.f('uq_change_machine_uid_counter_table_name_row_uid_field'))
+    sa.UniqueConstraint('table_name', 'row_uid', 'field', 'counter', 'machine_uid', 'value_hash', name='uq_change')
     )
     with op.batch_alter_table('change', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_change_org_uid'), ['org_uid'], unique=False)
-        batch_op.create_index('ix_change_row', ['table_name', 'row_uid'], unique=False)
 
     op.create_table('course',
     sa.Column('titles', Json, nullable=False),
@@ -218,7 +219,7 @@ def upgrade() -> None:
     sa.Column('class_number', BigInt, nullable=True),
     sa.Column('names', Json, nullable=True),
     sa.Column('member_group_uids', Json, nullable=True),
-    sa.Column('ended_on', sa.String(length=10), nullable=True),
+    sa.Column('closed_on', sa.String(length=10), nullable=True),
     sa.Column('uid', sa.String(length=36), nullable=False),
     sa.Column('org_uid', sa.String(length=36), nullable=False),
     sa.PrimaryKeyConstraint('uid', name=op.f('pk_learner_group'))
@@ -335,6 +336,7 @@ def upgrade() -> None:
     sa.Column('signature', Json, nullable=False),
     sa.Column('floor_held', sa.Boolean(), nullable=False),
     sa.Column('superseded_by', sa.String(length=64), nullable=True),
+    sa.Column('superseded_steady_s', BigInt, nullable=True),
     sa.Column('withdrawn', sa.Boolean(), nullable=False),
     sa.Column('made_ms', BigInt, nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_package'))
@@ -501,11 +503,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('org_uid', name=op.f('pk_stream_state'))
     )
     op.create_table('tombstone',
-    sa.Column('row_uid', sa.String(length=36), nullable=False),
     sa.Column('table_name', sa.String(length=40), nullable=False),
+    sa.Column('row_uid', sa.String(length=36), nullable=False),
     sa.Column('org_uid', sa.String(length=36), nullable=False),
     sa.Column('erased_ms', BigInt, nullable=False),
-    sa.PrimaryKeyConstraint('row_uid', name=op.f('pk_tombstone'))
+    sa.PrimaryKeyConstraint('table_name', 'row_uid', name=op.f('pk_tombstone'))
     )
     with op.batch_alter_table('tombstone', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_tombstone_org_uid'), ['org_uid'], unique=False)

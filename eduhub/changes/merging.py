@@ -1,0 +1,87 @@
+"""Taking in what others wrote, in any order and any number of times."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import insert, inspect, select, update
+from sqlalchemy.orm import Session
+
+from eduhub.changes.log import by_table, record, tick, winning
+from eduhub.changes.models import Tombstone, Travelling
+from eduhub.changes.values import MAX_COUNTER, MAX_LEAD, FieldChange, check_fits, check_plain
+from eduhub.db import Base
+from eduhub.errors import BadFormat
+
+
+def merge(session: Session, changes: Iterable[FieldChange]) -> set[tuple[str, str]]:
+    """Take in changes from elsewhere, in any order, any number of times.
+
+    Returns the (table, row uid) pairs whose values changed. A row shows up in its table once
+    every field that must have a value has arrived. Raises BadFormat when a value does not fit
+    its column or a counter is out of all reason; the caller's transaction then keeps nothing of
+    the batch.
+    """
+    arrived = list(changes)
+    if not arrived:
+        return set()
+    session.flush()
+    own, _machine = tick(session, step=0)
+    tables = travelling_tables()
+    for change in arrived:
+        _check(change, tables.get(change.table_name), own)
+    tick(session, at_least=max(change.counter for change in arrived), step=0)
+    erased = _erased(session, arrived)
+    won = record(session, [change for change in arrived if change.row not in erased], made_here=False)
+    touched = {(table_name, row_uid) for table_name, row_uid, _field in won}
+    for table_name, row_uids in by_table(touched):
+        if table_name in tables:
+            _materialise(session, tables[table_name], row_uids)
+    return touched
+
+
+def _check(change: FieldChange, model: type[Any] | None, own_counter: int) -> None:
+    if not 0 < change.counter <= min(MAX_COUNTER, own_counter + MAX_LEAD):
+        raise BadFormat(f"the counter {change.counter} is out of all reason")
+    if model is not None and change.field in model.__mapper__.columns:
+        check_fits(model, change.field, change.value)
+    else:
+        check_plain(change.value)
+
+
+def _erased(session: Session, changes: Sequence[FieldChange]) -> set[tuple[str, str]]:
+    table: Any = Tombstone.__table__
+    found: set[tuple[str, str]] = set()
+    for table_name, uids in by_table(change.row for change in changes):
+        erased = select(table.c.row_uid).where(table.c.table_name == table_name, table.c.row_uid.in_(uids))
+        found.update((table_name, row_uid) for row_uid in session.connection().execute(erased).scalars())
+    return found
+
+
+def _materialise(session: Session, model: Any, row_uids: list[str]) -> None:
+    """Write the winning values of some rows into their table."""
+    connection = session.connection()
+    mapper, table = inspect(model), model.__table__
+    columns = {column.key: column for column in mapper.columns if column.key != "uid"}
+    values: dict[str, dict[str, Any]] = {row_uid: {} for row_uid in row_uids}
+    for change in winning(connection, table.name, row_uids):
+        if change.field in columns:
+            # It fitted the release that took it in, which may not have been this one.
+            check_fits(model, change.field, change.value)
+            values[change.row_uid][change.field] = change.value
+    there = set(connection.execute(select(table.c.uid).where(table.c.uid.in_(row_uids))).scalars())
+    for row_uid, found in values.items():
+        if any(not column.nullable and found.get(key) is None for key, column in columns.items()):
+            continue
+        if row_uid in there:
+            connection.execute(update(table).where(table.c.uid == row_uid).values(**found))
+        else:
+            connection.execute(insert(table).values(uid=row_uid, **found))
+        held = session.identity_map.get(mapper.identity_key_from_primary_key((row_uid,)))
+        if held is not None:
+            session.expire(held)
+
+
+def travelling_tables() -> dict[str, Any]:
+    """The classes that travel, by the name of their table."""
+    classes: list[Any] = [mapper.class_ for mapper in Base.registry.mappers]
+    return {found.__tablename__: found for found in classes if issubclass(found, Travelling)}
