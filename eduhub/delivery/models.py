@@ -33,6 +33,8 @@ class PackageRow(Base):
     signature: Mapped[dict[str, Any]]
     floor_held: Mapped[bool]  # the lesson may be shown here
     superseded_by: Mapped[str | None] = mapped_column(String(64))
+    # When it was first seen that the successor can be shown, so that no pass was made for this one since.
+    superseded_steady_s: Mapped[int | None]
     withdrawn: Mapped[bool]
     made_ms: Mapped[int]
 

@@ -85,7 +85,8 @@ class Part:
     def as_json(self) -> dict[str, Any]:
         """As it stands in the manifest."""
         known = {name: getattr(self, name) for name in _PART_FIELDS}
-        return {name: value for name, value in known.items() if value is not None or name not in _NUMBERS} | self.extra
+        applying = {name: value for name, value in known.items() if value is not None or name not in _NUMBERS}
+        return {**applying, **self.extra}
 
     @classmethod
     def from_json(cls, found: Any) -> "Part":

@@ -44,7 +44,7 @@ class Pass:
         return self.audience == "node" or part_audience in _OPENS.get(self.audience, frozenset())
 
 
-def mint(secret: bytes, *, package_id: str, audience: str, person_uid: str, expires_steady_s: float) -> str:
+def mint(secret: bytes, *, package_id: str, audience: str, person_uid: str | None, expires_steady_s: float) -> str:
     """A pass for exactly one package. Raises BadInput: there is no pass for all of them."""
     if not _PACKAGE.fullmatch(package_id) or audience not in AUDIENCES:
         raise BadInput("a pass is for one package and a known audience")
@@ -53,7 +53,7 @@ def mint(secret: bytes, *, package_id: str, audience: str, person_uid: str, expi
     expires = int(expires_steady_s)
     if not 0 <= expires < 10**12:
         raise BadInput("a pass ends at a steady second")
-    return _text(secret, package_id, audience, expires, person_uid)
+    return _text(secret, package_id, audience, expires, person_uid or "")
 
 
 def check(secret: bytes, token: str, package_id: str, now_steady_s: float) -> Pass:
