@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all:
 
-FRONT_SOURCES := $(shell find package.json package-lock.json vite.config.* tsconfig.json eduhub/web/front -type f 2>/dev/null)
+FRONT_SOURCES := $(shell find package.json package-lock.json tsconfig.json eduhub/web/player -type f 2>/dev/null)
 PO_FILES := $(shell find eduhub/web/translations -name '*.po' 2>/dev/null)
 # A hub that is tried out on this machine speaks plain HTTP.
 TRYOUT := EDUHUB_SECURE_COOKIES=$${EDUHUB_SECURE_COOKIES:-no} EDUHUB_LOG_FORMAT=$${EDUHUB_LOG_FORMAT:-text}

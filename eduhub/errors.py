@@ -275,6 +275,23 @@ class NodeRefused(EduHubError):
     next_step = N_("Ask the operator of the hub.")
 
 
+# --- learning -----------------------------------------------------------------------
+
+
+class TokenRefused(EduHubError):
+    code, status = "learning.token_refused", 401
+    happened = N_("What was watched could not be booked to anybody.")
+    kept = N_("It is kept on this device.")
+    next_step = N_("Sign in again.")
+
+
+class TooMuch(EduHubError):
+    code, status = "asked.too_much", 413
+    happened = N_("More was sent at once than is taken.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Send it in smaller portions.")
+
+
 # --- backup -------------------------------------------------------------------------
 
 
@@ -283,3 +300,13 @@ class BackupRefused(EduHubError):
     happened = N_("This backup cannot be used: %(reason)s.")
     kept = N_("Nothing was changed.")
     next_step = N_("Choose another backup, or an empty data folder to restore into.")
+
+
+# --- demo ---------------------------------------------------------------------------
+
+
+class DemoRefused(EduHubError):
+    code, status = "ops.demo_refused", 409
+    happened = N_("The demo was not loaded: %(reason)s.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Use another data folder for the demo (EDUHUB_DATA_DIR).")

@@ -13,10 +13,11 @@ This module must not know any domain.
 """
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Protocol
 
 import structlog
 
@@ -30,6 +31,16 @@ NEVER_LOGGED = frozenset(
 )  # fmt: skip
 # Fields that end like a forbidden one and are harmless: stable words of our own tables.
 ALLOWED = frozenset({"error_code", "exit_code", "logger_name", "table_name"})
+# What a `code` may be: one of the error table, "jobs.lease_lost". No code for joining or signing in looks like it.
+_ERROR_CODE = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+class HasLogFormat(Protocol):
+    """The one setting that this module needs."""
+
+    @property
+    def log_format(self) -> str:
+        """json or text."""
 
 
 def logger(name: str) -> Any:
@@ -37,8 +48,9 @@ def logger(name: str) -> Any:
     return structlog.get_logger(logger_name=name)
 
 
-def configure(form: Literal["json", "text"]) -> None:
+def configure(settings: HasLogFormat) -> None:
     """Set up logging for this process, also for the libraries that use Python's own."""
+    form = settings.log_format
     renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     if form == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -82,7 +94,7 @@ def _without_forbidden(fields: MutableMapping[str, Any]) -> tuple[dict[str, Any]
     kept: dict[str, Any] = {}
     dropped = 0
     for key, value in fields.items():
-        if _is_forbidden(str(key)):
+        if _is_forbidden(str(key), value):
             dropped += 1
         elif isinstance(value, MutableMapping):
             kept[key], more = _without_forbidden(value)
@@ -92,9 +104,9 @@ def _without_forbidden(fields: MutableMapping[str, Any]) -> tuple[dict[str, Any]
     return kept, dropped
 
 
-def _is_forbidden(key: str) -> bool:
+def _is_forbidden(key: str, value: object) -> bool:
     key = key.lower()
-    if key in ALLOWED:
+    if key in ALLOWED or (key == "code" and isinstance(value, str) and _ERROR_CODE.fullmatch(value)):
         return False
     return key in NEVER_LOGGED or any(key.endswith(f"_{word}") for word in NEVER_LOGGED)
 

@@ -13,8 +13,8 @@ import eduhub
 from eduhub import clock, config, logs
 from eduhub.config import Settings
 from eduhub.errors import AddressInUse
-from eduhub.installation import Installation, open_installation
-from eduhub.ops import migrate
+from eduhub.installation import Installation
+from eduhub.ops.opening import make_ready
 from eduhub.ops.supervisor import Service, Supervisor
 
 KEEP_CLOCK_EVERY_S = 60.0
@@ -35,8 +35,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 def prepare(settings: Settings) -> Installation:
     """Check the address, bring the tables to this release, make what a first start makes."""
     check_address_is_free(settings)
-    installation = open_installation(settings)
-    migrate.upgrade(installation.database)
+    installation = make_ready(settings)
     installation.steady.keep()
     return installation
 

@@ -1,0 +1,109 @@
+"""`eduhub demo`: load the demo once, make its lectures, and send them through the real pipeline.
+
+Safe to repeat and to interrupt: what is there is kept, what is missing is made. The table of
+sign-ins is kept in data_dir/demo.json, since cards are shown once and stored as hashes.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from eduhub.accounts.models import Person
+from eduhub.courses import editing
+from eduhub.courses.models import Lesson, LessonSource
+from eduhub.errors import DemoRefused
+from eduhub.installation import Installation
+from eduhub.media import program, uploads
+from eduhub.media.intents import UploadIntent
+from eduhub.media.models import Source
+from eduhub.ops.demo import film, inline, school
+from eduhub.ops.demo.lectures import LECTURES, Lecture
+from eduhub.uids import new_uid
+
+MAX_BYTES = 64 * 1024 * 1024
+_INTENT_LASTS_S = 3600
+
+Bar = Callable[[str], AbstractContextManager[Callable[[float], None]]]
+
+
+def load(installation: Installation, bar: Bar) -> school.DemoSchool:
+    """Everything that the demo has; `bar(label)` shows the progress of one step. Raises DemoRefused."""
+    if installation.settings.role != "hub":
+        raise DemoRefused(reason="a school's box gets its lessons from its hub")
+    demo = _school(installation)
+    for lecture in LECTURES:
+        lesson_uid = demo.lesson_uids[lecture.key]
+        if _source_of(installation, lesson_uid) is None:
+            _upload(installation, lecture, lesson_uid, bar)
+        if not _is_published(installation, lesson_uid):
+            with bar(f"Preparing {lecture.key}") as move:
+                inline.run_until(installation, lambda uid=lesson_uid: _is_published(installation, uid), move)  # type: ignore[misc]
+    return demo
+
+
+def _school(installation: Installation) -> school.DemoSchool:
+    kept = installation.settings.data_dir / "demo.json"
+    with installation.database.read() as session:
+        known = set(session.execute(select(Person.uid)).scalars())
+    if kept.exists():
+        demo = school.DemoSchool.from_json(json.loads(kept.read_text(encoding="utf-8")))
+        if demo.first_person_uid in known:
+            return demo
+    if known:
+        raise DemoRefused(reason="there are people here already, and they would get neighbours that do not exist")
+    with installation.database.write() as session:
+        demo = school.write(session)
+        # Before the commit: a file without its rows is written anew, rows without their file would be lost.
+        _keep(kept, json.dumps(demo.as_json(), ensure_ascii=False, indent=2))
+    return demo
+
+
+def _keep(path: Path, text: str) -> None:
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def _source_of(installation: Installation, lesson_uid: str) -> str | None:
+    """The source whose file has arrived, whatever became of it since."""
+    with installation.database.read() as session:
+        return session.execute(
+            select(Source.uid)
+            .join(LessonSource, LessonSource.source_uid == Source.uid)
+            .where(LessonSource.lesson_uid == lesson_uid, Source.state.in_(("arrived", "prepared")))
+            .limit(1)
+        ).scalar()
+
+
+def _is_published(installation: Installation, lesson_uid: str) -> bool:
+    with installation.database.read() as session:
+        lesson = session.get(Lesson, lesson_uid)
+        return lesson is not None and lesson.package_id is not None
+
+
+def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: Bar) -> None:
+    """Make the file and hand it in as the page of the lesson would."""
+    with tempfile.TemporaryDirectory(dir=installation.settings.data_dir / "work") as folder, bar(
+        f"Recording {lecture.key}"
+    ) as move:
+        made = Path(folder, f"{lecture.key}.mp4")
+        film.make(lecture, made, Path(folder), program.find(installation.settings).path, move)
+        source_uid = new_uid()
+        with installation.database.write() as session:
+            lesson = editing.find_lesson(session, lesson_uid)
+            editing.attach_source(session, lesson_uid=lesson_uid, source_uid=source_uid, language=lecture.language)
+            org_uid = lesson.org_uid
+        intent = UploadIntent(
+            source_uid=source_uid, org_uid=org_uid, lesson_uid=lesson_uid, language=lecture.language,
+            max_bytes=MAX_BYTES, expires_steady_s=installation.steady.now_s() + _INTENT_LASTS_S,
+            then={"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}},
+        )  # fmt: skip
+        with made.open("rb") as stream:
+            uploads.receive(installation, intent, stream, made.name)
