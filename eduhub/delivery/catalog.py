@@ -1,13 +1,11 @@
 """The catalog: one append-only, hash-chained list of everything the hub published.
 
-An entry is canonical JSON {sequence, epoch, kind, version, body, previous}; its hash is the SHA-256
-of those bytes and `previous` is the hash before it. Only the end of the chain is signed (the head),
-and that vouches for every entry. Any mirror may carry it: pages of 256 entries, of which the closed
-ones never change within an epoch.
+Only the end of the chain is signed (the head), and that vouches for every entry (`chain.py`). Any
+mirror may carry it: pages of 256 entries, of which the closed ones never change within an epoch.
 
 A node takes in what continues its own chain and what a trusted key signed, in order, and nothing
 else; going back is refused. Only the root key can cut the chain: after a hub was restored from a
-backup, a new *epoch* begins at a stated sequence (`epochs.py`).
+backup, a new *epoch* begins after a stated sequence.
 
 Entries of a kind that this release does not know are stored, relayed and skipped.
 
@@ -18,93 +16,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from eduhub.delivery.chain import (
+    HEAD_FORMAT,
+    NO_HASH,
+    PAGE_ENTRIES,
+    Entry,
+    SignedHead,
+    head_value,
+    page_of,
+    read_page,
+    write_page,
+)  # fmt: skip
 from eduhub.delivery.chest import KeyChest
 from eduhub.delivery.models import CatalogEntry, CatalogState
-from eduhub.delivery.trust import Keyring, checked_hub_uid, keyring, remember_entry
-from eduhub.errors import BadFormat, BadSignature, CatalogCutShort, RolledBack
-from eduhub.signing import Signature, canonical, parse_canonical, sha256_hex, verify
+from eduhub.delivery.trust import Keyring, keyring, limit_revocations, remember_entry, signed_statement
+from eduhub.errors import BadFormat, BadSignature, CatalogCutShort, NotFound, RolledBack
+from eduhub.signing import SigningKey, canonical, parse_canonical, verify
 
-HEAD_FORMAT = "eduhub-head/1"
-PAGE_FORMAT = "eduhub-catalog-page/1"
-PAGE_ENTRIES = 256
-MAX_ENTRY_BYTES = 32 << 10
-MAX_PAGE_BYTES = PAGE_ENTRIES * (MAX_ENTRY_BYTES + 1) + 200
-NO_HASH = "0" * 64
+__all__ = [
+    "PAGE_ENTRIES", "Entry", "SignedHead", "accept", "append", "begin_epoch", "entries_after", "head", "is_closed",
+    "note_applied", "page", "page_of", "read_page", "sequence", "sign_head", "start_epoch", "state",
+]  # fmt: skip
 
+EPOCH_FORMAT = "eduhub-epoch/1"
 
-@dataclass(frozen=True)
-class Entry:
-    """One entry as it travels. `raw` is its canonical bytes, with fields that are not known here."""
-
-    sequence: int
-    epoch: int
-    kind: str
-    version: int
-    body: Any
-    previous: str
-    raw: bytes
-
-    @property
-    def hash(self) -> str:
-        """The entry's name in the chain."""
-        return sha256_hex(self.raw)
-
-    @classmethod
-    def from_value(cls, found: Any) -> "Entry":
-        """Raises BadFormat for what no hub can have written."""
-        raw = canonical(found)
-        if not isinstance(found, dict) or len(raw) > MAX_ENTRY_BYTES:
-            raise BadFormat(f"a catalog entry is an object of at most {MAX_ENTRY_BYTES} bytes")
-        numbers = [found.get(name) for name in ("sequence", "epoch", "version")]
-        if not all(type(number) is int and number > 0 for number in numbers):
-            raise BadFormat("a catalog entry has a sequence, an epoch and a version")
-        kind, previous = found.get("kind"), found.get("previous")
-        if not isinstance(kind, str) or not 0 < len(kind) <= 20 or not isinstance(previous, str) or "body" not in found:
-            raise BadFormat("a catalog entry has a kind, a body and the hash before it")
-        return cls(found["sequence"], found["epoch"], kind, found["version"], found["body"], previous, raw)
-
-
-@dataclass(frozen=True)
-class SignedHead:
-    """Where the chain ends, signed by a key with the scope `catalog`."""
-
-    hub: str
-    epoch: int
-    sequence: int
-    hash: str
-    signature: Signature
-
-    @property
-    def payload(self) -> bytes:
-        """The bytes that are signed."""
-        return canonical(_head_value(self.hub, self.epoch, self.sequence, self.hash))
-
-    def as_json(self) -> dict[str, Any]:
-        """{"head": {...}, "signature": {...}}"""
-        return {
-            "head": _head_value(self.hub, self.epoch, self.sequence, self.hash),
-            "signature": self.signature.as_json(),
-        }
-
-    @classmethod
-    def from_json(cls, found: Any) -> "SignedHead":
-        """Raises BadFormat."""
-        head = found.get("head") if isinstance(found, dict) else None
-        if not isinstance(head, dict) or set(head) != {"format", "hub", "epoch", "sequence", "hash"}:
-            raise BadFormat("not a signed head")
-        if head["format"] != HEAD_FORMAT or not isinstance(head["hash"], str) or len(head["hash"]) != 64:
-            raise BadFormat(f"not a head of {HEAD_FORMAT}")
-        if type(head["epoch"]) is not int or type(head["sequence"]) is not int or head["epoch"] < 1:
-            raise BadFormat("a head has an epoch and a sequence")
-        hub = checked_hub_uid(head["hub"])
-        return cls(hub, head["epoch"], head["sequence"], head["hash"], Signature.from_json(found.get("signature")))
-
-
-def _head_value(hub: str, epoch: int, at: int, hash_: str) -> dict[str, Any]:
-    return {"format": HEAD_FORMAT, "hub": hub, "epoch": epoch, "sequence": at, "hash": hash_}
 
 
 # --- reading ------------------------------------------------------------------------
@@ -128,8 +66,11 @@ def sequence(session: Session) -> int:
 
 
 def head(session: Session) -> SignedHead:
-    """The newest signed head, as it is served on. Raises BadFormat while the catalog is empty."""
-    return SignedHead.from_json(state(session).head)
+    """The newest signed head, as it is served on. Raises NotFound while there is none."""
+    found = state(session).head
+    if found is None:
+        raise NotFound("the catalog has no head here yet")
+    return SignedHead.from_json(found)
 
 
 def page(session: Session, number: int) -> bytes:
@@ -140,30 +81,12 @@ def page(session: Session, number: int) -> bytes:
         .where(CatalogEntry.sequence > first, CatalogEntry.sequence <= first + PAGE_ENTRIES)
         .order_by(CatalogEntry.sequence)
     )
-    entries = b",".join(rows)  # stored canonically, and the three names are in canonical order
-    return b'{"entries":[%b],"format":"%b","number":%d}' % (entries, PAGE_FORMAT.encode(), number)
-
-
-def page_of(entry_sequence: int) -> int:
-    """The number of the page that holds an entry."""
-    return (entry_sequence - 1) // PAGE_ENTRIES
+    return write_page(number, rows)
 
 
 def is_closed(session: Session, number: int) -> bool:
     """Whether the page is full, so that its bytes never change within this epoch."""
     return sequence(session) >= (number + 1) * PAGE_ENTRIES
-
-
-def read_page(payload: bytes, number: int) -> list[Entry]:
-    """The entries of a page that arrived; nothing is verified yet. Raises BadFormat."""
-    found = parse_canonical(payload, max_bytes=MAX_PAGE_BYTES)
-    fits = isinstance(found, dict) and found.get("format") == PAGE_FORMAT and found.get("number") == number
-    if not fits or not isinstance(found.get("entries"), list) or len(found["entries"]) > PAGE_ENTRIES:
-        raise BadFormat(f"not page {number} of a catalog")
-    entries = [Entry.from_value(value) for value in found["entries"]]
-    if [entry.sequence for entry in entries] != [number * PAGE_ENTRIES + i + 1 for i in range(len(entries))]:
-        raise BadFormat(f"the entries of page {number} are not in their places")
-    return entries
 
 
 def entries_after(session: Session, after: int, *, limit: int = PAGE_ENTRIES) -> list[Entry]:
@@ -203,7 +126,7 @@ def sign_head(session: Session, keys: KeyChest) -> SignedHead:
     """Sign the end of the chain as it is now with the publishing key."""
     now, ring, key = state(session), keyring(session), keys.publishing
     ring.public_key(key.id, scope="catalog", sequence=now.sequence)
-    payload = canonical(_head_value(ring.hub_uid, now.epoch, now.sequence, now.hash))
+    payload = canonical(head_value(ring.hub_uid, now.epoch, now.sequence, now.hash))
     signed = SignedHead(ring.hub_uid, now.epoch, now.sequence, now.hash, key.sign(HEAD_FORMAT, payload))
     now.head = signed.as_json()
     session.flush()
@@ -287,3 +210,53 @@ def _require_follows(now: CatalogState, end: _Link, entry: Entry) -> None:
     in_epoch = entry.epoch == now.epoch if entry.sequence > epoch_from else 1 <= entry.epoch < now.epoch
     if not in_epoch:
         raise BadFormat(f"entry {entry.sequence} has no place in epoch {entry.epoch}")
+
+
+# --- a new epoch --------------------------------------------------------------------
+
+
+def begin_epoch(session: Session, keys: KeyChest, root: SigningKey, *, after_epoch: int = 0) -> dict[str, Any]:
+    """A restored hub begins a new epoch after the last entry that its backup held; returns the statement.
+
+    `after_epoch` is the highest epoch that anybody (a node, a mirror) is known to have seen: a hub
+    restored twice from one backup must not use a number twice.
+    """
+    now, ring = state(session, lock=True), keyring(session)
+    statement = signed_statement(root, EPOCH_FORMAT, {
+        "hub": ring.hub_uid, "epoch": max(now.epoch, after_epoch) + 1, "sequence": now.sequence, "hash": now.hash,
+    })  # fmt: skip
+    start_epoch(session, ring, statement)
+    sign_head(session, keys)
+    return statement
+
+
+def start_epoch(session: Session, ring: Keyring, statement: Any) -> None:
+    """Follow the root into a new epoch: entries after its sequence are dropped, packages that are held stay.
+
+    Where the entry held at that sequence is another one, or an epoch in between was missed, nothing
+    held is known to belong to the hub's chain: it is then read again from its first entry. Raises
+    RolledBack unless the epoch is greater than the present one, BadSignature, BadFormat.
+    """
+    found = ring.check_statement(EPOCH_FORMAT, statement)
+    epoch, last, hash_ = (found.get(name) for name in ("epoch", "sequence", "hash"))
+    if type(epoch) is not int or type(last) is not int or last < 0 or not isinstance(hash_, str) or len(hash_) != 64:
+        raise BadFormat("an epoch has a number, a sequence and a hash")
+    now = state(session, lock=True)
+    if epoch <= now.epoch:
+        raise RolledBack(f"epoch {epoch} after epoch {now.epoch}")
+    if last <= now.sequence:
+        kept = last if _hash_at(session, last) == hash_ else 0
+    else:
+        kept = now.sequence if epoch == now.epoch + 1 else 0
+    session.execute(delete(CatalogEntry).where(CatalogEntry.sequence > kept))
+    now.epoch, now.sequence, now.hash = epoch, kept, _hash_at(session, kept)
+    now.applied_sequence = min(now.applied_sequence, kept)
+    now.head, now.epoch_statement = None, dict(statement)
+    limit_revocations(session, last + 1)
+    session.flush()
+
+
+def _hash_at(session: Session, at: int) -> str:
+    if at == 0:
+        return NO_HASH
+    return session.scalars(select(CatalogEntry.hash).where(CatalogEntry.sequence == at)).one()

@@ -16,6 +16,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from io import BufferedReader
 from json import dumps
 from pathlib import Path
@@ -36,11 +37,7 @@ _BLOCK_BYTES = 64 << 10
 _REMEMBERED_PACKAGES = 256
 _CACHING = "private, max-age=31536000, immutable"
 # Types that no browser runs. Everything else that a teacher attached is only ever saved.
-_SHOWN = re.compile(r"(video|audio)/.*|image/(webp|avif|png|jpeg|gif)|text/vtt|application/(json|vnd\.apple\.mpegurl)")
-_REASONS = {
-    200: "OK", 206: "Partial Content", 304: "Not Modified", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 416: "Range Not Satisfiable",
-}  # fmt: skip
+_SHOWN = re.compile(r"(video|audio)/.*|image/(webp|avif|png|jpeg|gif)|text/(vtt|plain)|application/(json|vnd\.apple\.mpegurl)")
 _NODE_AND_TEACHER = "teacher"
 
 
@@ -128,7 +125,7 @@ def readable_files(manifest_bytes: bytes) -> dict[str, Readable]:
     """
     found: dict[str, Readable] = {}
     for part in sorted(package.Manifest.from_bytes(manifest_bytes).parts, key=lambda part: _narrowness(part.audience)):
-        found[part.sha256] = Readable(part.type, part.audience, not _SHOWN.fullmatch(part.type))
+        found[part.sha256] = Readable(part.type, part.audience, not _SHOWN.fullmatch(part.type.split(";")[0]))
         if part.pieces:
             found[part.pieces] = Readable("application/octet-stream", part.audience, True)
     found[package.id_of(manifest_bytes)] = Readable("application/json", _NODE_AND_TEACHER, False)
@@ -178,7 +175,7 @@ def _narrowness(audience: str) -> int:
 
 def _open(path: Path) -> BufferedReader:
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the server closes it
+        file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
     except FileNotFoundError as error:
         raise NotFound from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -253,7 +250,7 @@ def _is_known(if_none_match: str | None, etag: str) -> bool:
 
 
 def _status(number: int) -> str:
-    return f"{number} {_REASONS[number]}"
+    return f"{number} {HTTPStatus(number).phrase}"
 
 
 def _refuse(
@@ -262,7 +259,7 @@ def _refuse(
 ) -> Iterable[bytes]:  # fmt: skip
     """A small JSON answer that no cache keeps."""
     body = dumps({"error": code}).encode("ascii")
-    start_response(_status(status if status in _REASONS else 404), [
+    start_response(_status(status), [
         ("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"), *(headers or []),
     ])  # fmt: skip

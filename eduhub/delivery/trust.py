@@ -84,9 +84,10 @@ class Keyring:
             return self._with(key_id(key), Trusted(key, frozenset(scopes), first, revoked))
         if kind == "revoke":
             name = self.check_statement(REVOKE_FORMAT, body).get("key")
-            known = self.keys.get(name) if isinstance(name, str) else None
-            if known is None or not isinstance(name, str):
-                raise BadFormat("a revocation names a key that was stated before")
+            if not isinstance(name, str) or len(name) != 16:
+                raise BadFormat("a revocation names a key")
+            # A hub that lost its last days revokes a key that only the nodes know, and the other way round.
+            known = self.keys.get(name, Trusted(b"", frozenset(), 0))
             earliest = min(sequence, known.revoked_at_sequence or sequence)
             return self._with(name, replace(known, revoked_at_sequence=earliest))
         return self
@@ -146,7 +147,7 @@ def keyring(session: Session) -> Keyring:
         row.id: Trusted(
             bytes.fromhex(row.public),
             frozenset(row.scopes),
-            int(row.statement["statement"]["from_sequence"]),
+            int(row.statement.get("statement", {}).get("from_sequence", 0)),
             row.revoked_at_sequence,
         )
         for row in rows
@@ -162,13 +163,21 @@ def remember_entry(session: Session, ring: Keyring, kind: str, body: Any, sequen
             continue
         row = session.get(TrustedKey, key)
         if row is None:
-            row = TrustedKey(id=key, public=trusted.public.hex(), scopes=[], statement={})
+            row = TrustedKey(id=key, public="", scopes=[], statement={})
             session.add(row)
         if kind == "key":
+            row.public = trusted.public.hex()
             row.scopes, row.statement = sorted(trusted.scopes), dict(body)
         row.revoked_at_sequence = trusted.revoked_at_sequence
     session.flush()
     return after
+
+
+def limit_revocations(session: Session, first_sequence: int) -> None:
+    """A new epoch begins at `first_sequence`: keys that were revoked later in the old one sign nothing in it."""
+    for row in session.scalars(select(TrustedKey).where(TrustedKey.revoked_at_sequence > first_sequence)):
+        row.revoked_at_sequence = first_sequence
+    session.flush()
 
 
 def _public_key(statement: Mapping[str, Any]) -> bytes:
