@@ -1,0 +1,19 @@
+// Checks the types of the unit tests, bundles them, and runs them with Node's own test runner.
+import { spawnSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "..", "..", "..");
+const out = join(root, ".build", "player-tests");
+
+function run(...argv) {
+  const { status } = spawnSync(process.execPath, argv, { stdio: "inherit", cwd: root });
+  if (status !== 0) process.exit(status || 1);
+}
+
+rmSync(out, { recursive: true, force: true });
+run(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", join(here, "tests"));
+run(join(here, "build.mjs"), "--tests", out);
+run("--test", ...readdirSync(out).map((name) => join(out, name)));

@@ -1,0 +1,21 @@
+// Texts that a person sees come with the page, translated; the keys are listed in docs/formats/lesson-page.md.
+
+/** The text of `key` with its {places} filled in. */
+export function say(words: Record<string, string>, key: string, places: Record<string, string> = {}): string {
+  return (words[key] || key).replace(/\{(\w+)\}/g, (whole, name: string) => places[name] || whole);
+}
+
+/** 3725 -> "1:02:05". */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (n: number): string => (n < 10 ? "0" : "") + n;
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return (hours ? hours + ":" + two(minutes) : minutes) + ":" + two(whole % 60);
+}
+
+/** Megabytes for people: one decimal below ten. */
+export function megabytes(bytes: number): string {
+  const mb = bytes / 1e6;
+  return mb < 9.95 ? mb.toFixed(1) : String(Math.round(mb));
+}
