@@ -138,7 +138,7 @@ def _argv(kind: Kind, command: Command) -> list[str]:
 
 
 def _sandbox(readable: Iterable[Path]) -> list[str]:
-    argv = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
+    argv = ["--unshare-all", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev",
             "--tmpfs", "/tmp"]  # noqa: S108 - a private one, inside the sandbox
     for folder in _SYSTEM_FOLDERS:
         argv += ["--ro-bind-try", folder, folder]
@@ -166,7 +166,7 @@ class _Watch:
         """Until both pipes are closed, the time is over, or too much was written."""
         with selectors.DefaultSelector() as selector:
             for pipe in (self._process.stdout, self._process.stderr):
-                assert pipe is not None  # noqa: S101 - both were asked for as pipes
+                assert pipe is not None  # both were asked for
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, selectors.EVENT_READ)
             while selector.get_map():

@@ -10,11 +10,12 @@ import json
 import stat
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from eduhub.config import Settings
-from eduhub.errors import EncodeFailed, MediaRefused, N_
+from eduhub.errors import N_, EncodeFailed, MediaRefused
 from eduhub.media import allowed, jail, workroom
 from eduhub.media.facts import AudioFacts, Probe, VideoFacts
 
@@ -45,11 +46,10 @@ _PYTHON_FAILED = 1
 _CHILD = Path(__file__).with_name("probe_child.py")
 
 
-def probe(source: Path, settings: Settings, *, on_tick: Callable[[], None] = lambda: None) -> Probe:
-    """The facts of the file; raises MediaRefused with one of REASONS."""
-    size = _regular_size(source, settings.upload_max_mb << 20)
-    with workroom.staged(source, settings.data_dir / "work") as work:
-        answer = _ask_child(work, settings, size, on_tick)
+def probe(work: Path, settings: Settings, *, on_tick: Callable[[], None] = lambda: None) -> Probe:
+    """The facts of the file INPUT in `work` (see workroom); raises MediaRefused with one of REASONS."""
+    size = _regular_size(work / workroom.INPUT, settings.upload_max_mb << 20)
+    answer = _ask_child(work, settings, size, on_tick)
     return judge(answer, size=size, longest_ms=settings.media_max_hours * 3_600_000)
 
 
@@ -81,7 +81,7 @@ def _ask_child(work: Path, settings: Settings, size: int, on_tick: Callable[[], 
     lines: list[str] = []
     command = jail.Command(
         (sys.executable, "-I", str(_CHILD), json.dumps(options)), work, limits,
-        readable=(*_python_folders(), _CHILD, (work / "input").resolve()),
+        readable=(*_python_folders(), _CHILD, (work / workroom.INPUT).resolve()),
     )
     finished = jail.run(jail.kind_of_jail(settings), command, on_line=lines.append, on_tick=on_tick)
     if finished.outcome == "ended" and finished.code == _PYTHON_FAILED:
@@ -206,7 +206,7 @@ def frame_rate(packets: int, length_ms: float, times_ms: list[float]) -> tuple[i
     """
     mean = packets * 1000 / max(length_ms, 1)
     times = sorted(float(time) for time in times_ms)
-    gaps = sorted(later - earlier for earlier, later in zip(times, times[1:], strict=False) if later > earlier)
+    gaps = sorted(later - earlier for earlier, later in pairwise(times) if later > earlier)
     if len(gaps) < 4:
         return _milli(mean), False
     quick, slow = gaps[len(gaps) // 20], gaps[-1 - len(gaps) // 20]

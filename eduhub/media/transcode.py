@@ -17,6 +17,7 @@ limit, and would not be allowed to. This module must not know the database.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def transcode(
     parts = [chosen] if one_pass else _single_renditions(chosen)
     cpu_s = wall_s = 0.0
     for number, part in enumerate(parts):
-        watch = _Progress(part.duration_ms, lambda done, number=number: on_progress((number + done) / len(parts)))
+        watch = _Progress(part.duration_ms, partial(_tell_part, on_progress, number, len(parts)))
         command = jail.Command(
             (str(found.path), *arguments(probe, part, threads=settings.encode_threads)), work,
             _limits(chosen), readable=(found.path.resolve(), found.path, (work / workroom.INPUT).resolve()),
@@ -66,6 +67,10 @@ def transcode(
         _check(finished)
         cpu_s, wall_s = cpu_s + finished.cpu_s, wall_s + finished.wall_s
     return _collect(work, chosen, cpu_s, wall_s)
+
+
+def _tell_part(tell: Callable[[float], None], number: int, parts: int, done: float) -> None:
+    tell((number + done) / parts)
 
 
 def _single_renditions(chosen: Ladder) -> list[Ladder]:
@@ -93,7 +98,8 @@ def _check(finished: jail.Finished) -> None:
 
 
 def _collect(work: Path, chosen: Ladder, cpu_s: float, wall_s: float) -> Transcoded:
-    tracks = {rung.name: work / f"{rung.name}.mp4" for rung in (*chosen.video, *chosen.audio)}
+    names = [rung.name for rung in chosen.video] + [rung.name for rung in chosen.audio]
+    tracks = {name: work / f"{name}.mp4" for name in names}
     stills = tuple(sorted(work.glob(STILL_PATTERN.replace("%05d", "*"))))
     missing = [name for name, path in tracks.items() if not path.is_file() or path.stat().st_size == 0]
     if chosen.stills and not stills:
@@ -142,7 +148,7 @@ def _common(duration_ms: int) -> dict[str, str]:
 
 
 def _picture_outputs(picture: Any, probe: Probe, chosen: Ladder, threads: int) -> list[Any]:
-    assert probe.video is not None  # noqa: S101 - the caller's condition, for the type checker
+    assert probe.video is not None
     still_fps = max((rung.fps for rung in chosen.video), default=1)
     rates = [rung.fps for rung in chosen.video] + ([still_fps] if chosen.stills else [])
     if probe.video.interlaced:

@@ -1,0 +1,117 @@
+"""Receive a file: onto the disk while it arrives, then into the blob store, then the row and the job.
+
+Nothing is kept of a file that did not arrive whole. A source row and its job appear in one
+transaction, after the bytes are on disk: acknowledged means on disk.
+
+This module must not know HTTP or who sends. See docs/formats/uploads.md.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from sqlalchemy.orm import Session
+
+from eduhub import clock
+from eduhub.delivery import blobs
+from eduhub.errors import DiskFull, UploadCutShort, UploadRefused, UploadTooLarge
+from eduhub.installation import Installation
+from eduhub.jobs import queue
+from eduhub.media.intents import UploadIntent
+from eduhub.media.models import Source
+
+PREPARE = "media.prepare"
+_BUFFER = 1 << 18
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f/\\]")
+
+
+class Stream(Protocol):
+    """Where the bytes come from. `read` returns b"" at the end of the whole file and raises UploadCutShort before it."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def receive(installation: Installation, intent: UploadIntent, stream: Stream, file_name: str) -> Source:
+    """Keep the file and enqueue its preparation; returns the source, state `arrived`.
+
+    Raises UploadRefused (this intent was used already), UploadTooLarge, UploadCutShort, DiskFull.
+    """
+    with installation.database.read() as session:
+        _refuse_second(session, intent)
+    incoming = installation.settings.data_dir / "incoming" / f"{intent.source_uid}.part"
+    with _arriving(incoming) as file:
+        sha256, size = _write(stream, file, intent.max_bytes)
+        blob = installation.blobs.put_file(incoming, expect=sha256)
+    with installation.database.write() as session:
+        _refuse_second(session, intent)
+        blobs.remember(session, blob)
+        source = Source(
+            uid=intent.source_uid, org_uid=intent.org_uid, file_name=shown_name(file_name), language=intent.language,
+            state="arrived", sha256=blob.sha256, bytes=size, made_ms=clock.now_ms(),
+        )
+        session.add(source)
+        queue.enqueue(
+            session, PREPARE, {"source_uid": intent.source_uid}, then=intent.then, org_uid=intent.org_uid,
+            dedupe=f"{PREPARE}:{intent.source_uid}",
+        )
+    return source
+
+
+def shown_name(file_name: str) -> str:
+    """The file's name as it is shown to people; it never becomes a path."""
+    last = re.split(r"[/\\]", file_name)[-1]
+    return _UNSEEN.sub("", unicodedata.normalize("NFC", last)).strip()[:200] or "-"
+
+
+def _refuse_second(session: Session, intent: UploadIntent) -> None:
+    if session.get(Source, intent.source_uid) is not None:
+        raise UploadRefused("this file has arrived already")
+
+
+@contextmanager
+def _arriving(path: Path) -> Iterator[IO[bytes]]:
+    """The locked, empty file at `path`; gone afterwards, unless it was moved away."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _disk_full_named(), path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UploadRefused("this file is arriving already") from error
+        try:
+            file.truncate(0)
+            yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _write(stream: Stream, file: IO[bytes], most: int) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while payload := stream.read(_BUFFER):
+        size += len(payload)
+        if size > most:
+            raise UploadTooLarge(f"more than {most} bytes", limit_mb=most >> 20)
+        digest.update(payload)
+        file.write(payload)
+    if size == 0:
+        raise UploadCutShort("an empty file")
+    file.flush()
+    os.fsync(file.fileno())
+    return digest.hexdigest(), size
+
+
+@contextmanager
+def _disk_full_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise DiskFull(str(error)) from error
+        raise
