@@ -1,0 +1,180 @@
+"""Node: take in pages of the school stream.
+
+A page is sealed to this box and signed by its hub. It is kept as it came, for 35 days: after the hub
+lost its last days, the boxes bring them back. Entries of a kind or table that this release does not
+know stay in the kept page, and changes of unknown tables in the change log.
+
+This module must not know the network. See docs/formats/school-stream.md.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import DataError
+from sqlalchemy.orm import Session
+
+from eduhub import changes, logs
+from eduhub.changes import FieldChange, Machine, Tombstone
+from eduhub.delivery.trust import Keyring
+from eduhub.errors import BadFormat, BadSignature
+from eduhub.installation import Installation
+from eduhub.learning import progress
+from eduhub.learning.models import Progress
+from eduhub.signing import Signature, SigningKey, canonical, parse_canonical, seal, unseal
+from eduhub.sync import outbox
+from eduhub.sync.models import Node, StreamPage, Upstream
+from eduhub.sync.streams import FORMAT, PROGRESS
+
+log = logs.logger(__name__)
+
+KEPT_S = 35 * 86_400
+MAX_UNPACKED_BYTES = 2 << 20
+
+
+@dataclass(frozen=True)
+class OpenedPage:
+    """A verified page. `payload` is the canonical bytes that `signature` covers."""
+
+    payload: bytes
+    signature: Signature
+    org_uid: str
+    epoch: int
+    after: int
+    upto: int
+    more: bool
+    entries: list[dict[str, Any]]
+
+
+def sealed_page(payload: bytes, key: SigningKey, node: Node) -> bytes:
+    """Hub: a page as it goes to one box: signed, packed, sealed."""
+    signed = canonical({"payload": payload.decode("utf-8"), "signature": key.sign(FORMAT, payload).as_json()})
+    return seal(bytes.fromhex(node.sealing_public), FORMAT, gzip.compress(signed, 9, mtime=0))
+
+
+def open_page(sealed: bytes, sealing_seed: bytes, ring: Keyring) -> OpenedPage:
+    """Node: the page in some sealed bytes. Raises BadSignature, BadFormat."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(unseal(sealing_seed, FORMAT, sealed))) as packed:
+            signed = packed.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadFormat("a page is packed with gzip") from error
+    found = parse_canonical(signed, max_bytes=MAX_UNPACKED_BYTES)
+    if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
+        raise BadFormat("not a signed page")
+    return read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring)
+
+
+def read_page(payload: bytes, signature: Signature, ring: Keyring) -> OpenedPage:
+    """A signed page, verified. Raises BadSignature, BadFormat."""
+    ring.verify(FORMAT, payload, signature, scope="stream")
+    found = parse_canonical(payload, max_bytes=MAX_UNPACKED_BYTES)
+    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("org"), str):
+        raise BadFormat(f"not an {FORMAT}")
+    numbers = [found.get(name) for name in ("epoch", "after", "upto")]
+    if not all(type(number) is int and number >= 0 for number in numbers) or type(found.get("more")) is not bool:
+        raise BadFormat("a page says where it begins and ends")
+    entries = found.get("entries")
+    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
+        raise BadFormat("a page lists entries")
+    return OpenedPage(
+        payload, signature, found["org"], found["epoch"], found["after"], found["upto"], found["more"], entries
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and type(entry.get("sequence")) is int
+        and all(isinstance(entry.get(name), str) for name in ("kind", "table", "uid"))
+        and isinstance(entry.get("fields"), list)
+    )
+
+
+def take_in(session: Session, installation: Installation, upstream: Upstream, page: OpenedPage) -> int:
+    """Apply the page that follows what this box has; returns how many entries it brought.
+
+    Raises BadSignature for a page of another school, epoch or place: what was signed for somebody
+    else or long ago is as good as forged.
+    """
+    node = session.get(Node, upstream.node_uid)
+    if node is None or page.org_uid != node.org_uid:
+        raise BadSignature("a page of another school")
+    if (page.epoch, page.after) != (upstream.stream_epoch, upstream.stream_sequence) or page.upto < page.after:
+        raise BadSignature("a page of another epoch or place")
+    # What was changed here is in the outbox before any removal can take it from the change log.
+    outbox.queue_changes(session, installation.steady)
+    apply_entries(session, page.entries)
+    if page.entries:
+        session.merge(
+            StreamPage(
+                sequence=page.upto, payload=page.payload, signature=page.signature.as_json(),
+                received_steady_s=int(installation.steady.now_s()),
+            )
+        )  # fmt: skip
+    upstream.stream_sequence = page.upto
+    session.flush()
+    return len(page.entries)
+
+
+def apply_entries(session: Session, entries: Iterable[dict[str, Any]]) -> None:
+    """Apply entries one by one; one that cannot be read stays in the kept page and stops nobody else's."""
+    for entry in entries:
+        try:
+            with session.begin_nested():
+                _apply(session, entry)
+        except (BadFormat, DataError) as error:
+            log.warning("an entry was passed over", table_name=entry["table"], row=entry["uid"],
+                        problem=type(error).__name__)  # fmt: skip
+
+
+def _apply(session: Session, entry: dict[str, Any]) -> None:
+    kind, table, uid = entry["kind"], entry["table"], entry["uid"]
+    if kind == "row":
+        changes.merge(session, fields_of(entry))
+    elif kind == PROGRESS:
+        for found in entry["fields"]:
+            progress.take(session, found)
+    elif table == PROGRESS and kind == "removal":
+        person_uid, _, lesson_uid = uid.partition("/")
+        session.execute(
+            delete(Progress).where(Progress.person_uid == person_uid, Progress.lesson_uid == lesson_uid)
+        )
+    elif kind in {"removal", "tombstone"}:
+        if kind == "tombstone":
+            bury(session, table, uid)
+        changes.erase_values(session, table, uid)
+
+
+def fields_of(entry: dict[str, Any]) -> list[FieldChange]:
+    """The changes of a row entry, which must all be of that row. Raises BadFormat."""
+    found = [FieldChange.from_json(value) for value in entry["fields"]]
+    if any((change.table_name, change.row_uid) != (entry["table"], entry["uid"]) for change in found):
+        raise BadFormat("an entry speaks of one row")
+    return found
+
+
+def bury(session: Session, table: str, uid: str) -> None:
+    """Remember that a row was erased for good, so that nothing brings it back."""
+    if session.get(Tombstone, uid) is not None:
+        return
+    held = [change.org_uid for change in changes.versions(session, table, uid)]
+    machine = session.get(Machine, 1)
+    org_uid = held[0] if held else (machine.uid if machine else uid)
+    session.add(Tombstone(row_uid=uid, table_name=table[:40], org_uid=org_uid, erased_ms=0))
+    session.flush()
+
+
+def prune(session: Session, installation: Installation) -> None:
+    """Drop pages that came more than 35 days of running time ago."""
+    limit = int(installation.steady.now_s()) - KEPT_S
+    session.execute(delete(StreamPage).where(StreamPage.received_steady_s < limit))
+
+
+def kept_pages(session: Session) -> list[StreamPage]:
+    """Every kept page, oldest first."""
+    return list(session.scalars(select(StreamPage).order_by(StreamPage.received_steady_s, StreamPage.sequence)))

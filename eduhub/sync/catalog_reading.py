@@ -1,0 +1,98 @@
+"""Node: read the catalog from an upstream and act on what it says.
+
+Closed pages are kept in work/ until the head they lead to is verified, so that a cut does not begin
+the reading anew. Nothing of them is believed before `catalog.accept` has checked the chain.
+
+This module must not know the chain's rules (`delivery.catalog`).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub import logs
+from eduhub.delivery import catalog, holding
+from eduhub.delivery.catalog import Entry, SignedHead
+from eduhub.delivery.models import PackageRow
+from eduhub.delivery.trust import Keyring, keyring
+from eduhub.errors import EduHubError, LinkDown
+from eduhub.installation import Installation
+from eduhub.sync.link import PREFIX, Link
+
+log = logs.logger(__name__)
+
+
+def begin_epoch(session: Session, ring: Keyring, greeting: dict[str, Any]) -> bool:
+    """Take in the epoch that the hub says it is in, if that is newer and the root signed it. Raises BadSignature."""
+    statement, epoch = greeting.get("epoch_statement"), greeting.get("epoch")
+    if statement is None or type(epoch) is not int or epoch <= catalog.state(session).epoch:
+        return False
+    catalog.start_epoch(session, ring, statement)
+    return True
+
+
+def read(installation: Installation, link: Link, head: SignedHead) -> int:
+    """Bring the catalog here up to `head` and act on it; returns how many entries were new."""
+    with installation.database.read() as session:
+        held = catalog.sequence(session)
+    pages = range(catalog.page_of(held + 1), catalog.page_of(max(1, head.sequence)) + 1)
+    entries = [entry for number in pages for entry in _page(installation, link, head, number)]
+    try:
+        with installation.database.write() as session:
+            added = catalog.accept(session, keyring(session), head, entries)
+    except LinkDown:
+        raise
+    except EduHubError:
+        _forget_pages(installation)
+        raise
+    _forget_pages(installation)
+    _act(installation)
+    return added
+
+
+def _page(installation: Installation, link: Link, head: SignedHead, number: int) -> list[Entry]:
+    kept = installation.settings.data_dir / "work" / f"catalog-{head.epoch}-{number}.page"
+    is_closed = head.sequence >= (number + 1) * catalog.PAGE_ENTRIES
+    if kept.exists():
+        return catalog.read_page(kept.read_bytes(), number)
+    payload = link.get(f"{PREFIX}/catalog/pages/{number}?epoch={head.epoch}", signed=False)
+    entries = catalog.read_page(payload, number)
+    if is_closed:
+        new = kept.with_suffix(".new")
+        new.write_bytes(payload)
+        new.replace(kept)
+    return entries
+
+
+def _forget_pages(installation: Installation) -> None:
+    for path in (installation.settings.data_dir / "work").glob("catalog-*"):
+        path.unlink(missing_ok=True)
+
+
+def _act(installation: Installation) -> None:
+    """Do what new entries say; a kill in between costs a repetition and nothing else."""
+    with installation.database.write() as session:
+        applied = catalog.state(session).applied_sequence
+        for entry in _entries_after(session, applied):
+            if entry.kind == "withdraw" and isinstance(entry.body, dict):
+                _withdraw(session, entry.body)
+            applied = entry.sequence
+        catalog.note_applied(session, applied)
+
+
+def _withdraw(session: Session, body: dict[str, Any]) -> None:
+    """A lesson is taken back: every revision up to the one named, whichever are here."""
+    lesson_uid, revision = body.get("lesson"), body.get("revision")
+    if not isinstance(lesson_uid, str) or type(revision) is not int:
+        return
+    held = select(PackageRow.id).where(PackageRow.lesson_uid == lesson_uid, PackageRow.revision <= revision)
+    for package_id in session.scalars(held).all():
+        holding.withdraw(session, package_id)
+
+
+def _entries_after(session: Session, after: int) -> Iterator[Entry]:
+    while found := catalog.entries_after(session, after):
+        yield from found
+        after = found[-1].sequence

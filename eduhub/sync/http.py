@@ -1,0 +1,185 @@
+"""Hub: the sync protocol's addresses under /sync/v1. Parse, call, answer; no rule lives here.
+
+Boxes sign their requests (`auth`), so there are no cookies and no CSRF tokens here, and whatever
+changes something may be sent twice. The catalog is the same for everybody and may be cached
+anywhere; everything else is `no-store`. See docs/formats/{nodes,school-stream,outbox}.md.
+"""
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from eduhub import __version__, clock, logs
+from eduhub.delivery import catalog
+from eduhub.delivery.trust import keyring
+from eduhub.errors import BadFormat, EduHubError, NotFound
+from eduhub.installation import Installation
+from eduhub.signing import canonical, sha256_hex
+from eduhub.sync import applying, auth, inbox, nodes, passes, restoring, streams
+from eduhub.sync.link import PREFIX
+from eduhub.sync.models import Node, NodeContact
+
+log = logs.logger(__name__)
+
+HELLO_FORMAT = "eduhub-hello/1"
+MAX_BODY_BYTES = 2 << 20
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def blueprint(installation: Installation) -> Blueprint:
+    """The routes of this hub."""
+    bp = Blueprint("sync", __name__, url_prefix=PREFIX)
+    hub = _Hub(installation)
+    bp.add_url_rule("/hello", view_func=hub.hello, endpoint="hello")
+    bp.add_url_rule("/join", view_func=hub.join, endpoint="join", methods=["POST"])
+    bp.add_url_rule("/catalog/head", view_func=hub.catalog_head, endpoint="catalog_head")
+    bp.add_url_rule("/catalog/pages/<int:number>", view_func=hub.catalog_page, endpoint="catalog_page")
+    bp.add_url_rule("/stream", view_func=hub.stream, endpoint="stream")
+    bp.add_url_rule("/outbox", view_func=hub.outbox, endpoint="outbox", methods=["POST"])
+    bp.add_url_rule("/passes", view_func=hub.passes, endpoint="passes", methods=["POST"])
+    bp.add_url_rule("/replay", view_func=hub.replay, endpoint="replay", methods=["POST"])
+    bp.register_error_handler(EduHubError, _refused)
+    bp.register_error_handler(RequestEntityTooLarge, _too_large)
+    return bp
+
+
+class _Hub:
+    """The views, bound to one installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def hello(self) -> Response:
+        installation = self._installation
+        with installation.database.read() as session:
+            ring, state = keyring(session), catalog.state(session)
+            return _json(
+                {
+                    "format": HELLO_FORMAT, "hub": ring.hub_uid, "root": ring.root.hex(), "version": __version__,
+                    "nonce": auth.new_nonce(installation), "epoch": state.epoch,
+                    "epoch_statement": state.epoch_statement, "head": state.head,
+                    "time": auth.signed_time(installation, request.args.get("nonce", "")),
+                }
+            )  # fmt: skip
+
+    def join(self) -> Response:
+        found = _json_body()
+        with self._installation.database.write() as session:
+            answer = nodes.accept(session, self._installation, found)
+        log.info("a box joined", node=answer["answer"]["certificate"]["certificate"]["node"])
+        return _json(answer)
+
+    def catalog_head(self) -> Response:
+        with self._installation.database.read() as session:
+            state = catalog.state(session)
+            return _json({"head": state.head, "epoch_statement": state.epoch_statement})
+
+    def catalog_page(self, number: int) -> Response:
+        with self._installation.database.read() as session:
+            epoch = catalog.state(session).epoch
+            if number > catalog.page_of(max(1, catalog.sequence(session))):
+                raise NotFound(f"no page {number}")
+            answer = _bytes(catalog.page(session, number), "application/json")
+            # A full page changes only with the epoch: an address that names it may be kept for ever.
+            if catalog.is_closed(session, number) and request.args.get("epoch") == str(epoch):
+                answer.headers["Cache-Control"] = _FOR_EVER
+        return answer
+
+    def stream(self) -> Response:
+        after = _number("after")
+        with self._installation.database.write() as session:
+            node = self._node(session, b"")
+            epoch = catalog.state(session).epoch
+            streams.refresh(session, node.org_uid, self._installation.settings.database_url)
+            page = streams.page(session, node.org_uid, epoch=epoch, after=after)
+            _note_contact(session, node, after)
+            sealed = applying.sealed_page(page.payload, self._installation.keys.publishing, node)
+        return _bytes(sealed, "application/octet-stream")
+
+    def outbox(self) -> Response:
+        body = _body()
+        with self._installation.database.write() as session:
+            node = self._node(session, body)
+            received = inbox.receive(session, node, inbox.unpack(body))
+            answer = inbox.acknowledgement(node, received, catalog.state(session).epoch, sha256_hex(body))
+        # Signed after the commit: an acknowledgement that exists is one that the disk can keep.
+        signature = self._installation.keys.publishing.sign(inbox.ACK_FORMAT, canonical(answer))
+        return _json({"acknowledgement": answer, "signature": signature.as_json()})
+
+    def passes(self) -> Response:
+        body = _body()
+        wanted = _parsed(body).get("packages")
+        with self._installation.database.read() as session:
+            node = self._node(session, body)
+            return _json(passes.for_node(session, self._installation, node, wanted))
+
+    def replay(self) -> Response:
+        body = _body()
+        pages = _parsed(body).get("pages")
+        with self._installation.database.write() as session:
+            node = self._node(session, body)
+            return _json(restoring.take_back(session, self._installation, node, pages))
+
+    def _node(self, session: Session, body: bytes) -> Node:
+        target = request.full_path.rstrip("?")
+        return auth.node_of(
+            session, self._installation, request.headers.get("Authorization"), request.method, target, body
+        )
+
+
+def _note_contact(session: Session, node: Node, stream_sequence: int) -> None:
+    contact = session.get(NodeContact, node.uid)
+    if contact is None:
+        contact = NodeContact(node_uid=node.uid)
+        session.add(contact)
+    contact.last_ms = clock.now_ms()
+    contact.version = request.headers.get("User-Agent", "").removeprefix("EduHub/")[:20]
+    contact.stream_sequence, contact.catalog_sequence = stream_sequence, _number("catalog")
+
+
+def _number(name: str) -> int:
+    text = request.args.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise BadFormat(f"{name} is a whole number")
+    return int(text)
+
+
+def _body() -> bytes:
+    request.max_content_length = MAX_BODY_BYTES
+    return request.get_data(cache=False)
+
+
+def _json_body() -> dict[str, Any]:
+    return _parsed(_body())
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadFormat("not JSON") from error
+    if not isinstance(found, dict):
+        raise BadFormat("not an object")
+    return found
+
+
+def _bytes(payload: bytes, content_type: str) -> Response:
+    return Response(payload, content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    answer = _bytes(json.dumps(value, separators=(",", ":")).encode(), "application/json")
+    answer.status_code = status
+    return answer
+
+
+def _refused(error: EduHubError) -> Response:
+    log.info("a box was refused", error_code=error.code, detail=error.detail[:200])
+    return _json({"code": error.code}, error.status)
+
+
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    return _json({"code": BadFormat.code}, 413)

@@ -1,0 +1,175 @@
+"""Node: one kept-alive HTTP connection to an upstream, and nothing else that could carry bytes.
+
+Whatever the network does wrong becomes LinkDown; whatever the hub says no to becomes the error of
+its code. Timeouts fit 64 kbit/s and 600 ms: they measure silence, never the length of an answer.
+
+This module must not know what the bytes mean. A courier replaces this module only.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from eduhub import __version__
+from eduhub.errors import BadFormat, EduHubError, LinkDown, NodeRefused, error_table
+from eduhub.signing import SigningKey
+from eduhub.sync import auth
+
+PREFIX = "/sync/v1"
+MAX_ANSWER_BYTES = 16 << 20
+# Silence, not length: a packet that was lost three times on a satellite link takes about ten seconds.
+_TIMEOUT = httpx.Timeout(connect=15.0, read=30.0, write=60.0, pool=5.0)
+# The hub may answer and hang up between two rounds; within one, the connection stays warm.
+_LIMITS = httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=120.0)
+
+Transport = httpx.BaseTransport
+
+
+class Link:
+    """A connection to one hub. Use it as a context manager."""
+
+    def __init__(
+        self, url: str, *, node_uid: str | None = None, key: SigningKey | None = None, transport: Transport | None = None
+    ) -> None:
+        self._node_uid, self._key = node_uid, key
+        self._nonce: str | None = None
+        self._client = httpx.Client(
+            base_url=url, transport=transport, timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
+            headers={"User-Agent": f"EduHub/{__version__}", "Accept-Encoding": "gzip"},
+        )  # fmt: skip
+
+    def __enter__(self) -> "Link":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._client.close()
+
+    def hello(self) -> tuple[dict[str, Any], str]:
+        """What the hub says of itself, unverified, and the nonce of ours that its time is bound to."""
+        own_nonce = secrets.token_hex(16)
+        found = self.get_json(f"{PREFIX}/hello?nonce={own_nonce}", signed=False)
+        if not isinstance(found.get("nonce"), str):
+            raise BadFormat("a hub says hello with a nonce")
+        self._nonce = found["nonce"]
+        return found, own_nonce
+
+    def get_json(self, target: str, *, signed: bool = True) -> dict[str, Any]:
+        """GET an object. Raises LinkDown, BadFormat, or what the hub answered."""
+        return _object(self.get(target, signed=signed))
+
+    def get(self, target: str, *, signed: bool = True) -> bytes:
+        """GET some bytes, whole. Raises LinkDown, or what the hub answered."""
+        return self._call("GET", target, b"", {}, signed)
+
+    def post_json(self, target: str, value: dict[str, Any], *, signed: bool = True) -> dict[str, Any]:
+        """POST an object, get an object."""
+        body = json.dumps(value, separators=(",", ":")).encode()
+        return _object(self._call("POST", target, body, {"Content-Type": "application/json"}, signed))
+
+    def post(self, target: str, body: bytes, content_type: str) -> dict[str, Any]:
+        """POST bytes as they are, get an object."""
+        return _object(self._call("POST", target, body, {"Content-Type": content_type}, True))
+
+    def _call(self, method: str, target: str, body: bytes, headers: dict[str, str], signed: bool) -> bytes:
+        if signed and self._nonce is None:
+            self.hello()
+        try:
+            return self._send(method, target, body, headers | self._authorization(method, target, body, signed))
+        except NodeRefused:
+            if not signed:
+                raise
+        self.hello()  # a nonce lasts an hour; a refusal of the box itself comes back right away
+        return self._send(method, target, body, headers | self._authorization(method, target, body, signed))
+
+    def _authorization(self, method: str, target: str, body: bytes, signed: bool) -> dict[str, str]:
+        if not signed:
+            return {}
+        if self._key is None or self._node_uid is None or self._nonce is None:
+            raise NodeRefused("this box has not joined")
+        line = auth.header(self._key, self._node_uid, self._nonce, method, target, body)
+        return {"Authorization": line}
+
+    def _send(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:
+        with (
+            _network_errors(),
+            self._client.stream(method, target, content=body or None, headers=headers) as response,
+        ):
+            received = bytearray()
+            for block in response.iter_bytes():
+                received += block
+                if len(received) > MAX_ANSWER_BYTES:
+                    raise BadFormat("an answer without end")
+            if response.status_code != 200:
+                raise _refusal(response.status_code, bytes(received))
+            _require_whole(response)
+            return bytes(received)
+
+    @contextmanager
+    def range(self, path: str, *, token: str, first: int, end: int | None = None) -> Iterator["Body"]:
+        """GET the bytes of a part from `first` on, up to before `end`. `Body.first` says where they begin."""
+        last = "" if end is None else str(end - 1)
+        headers = {
+            "Authorization": f"EduHub-Pass {token}", "Range": f"bytes={first}-{last}", "Accept-Encoding": "identity",
+        }  # fmt: skip
+        with _network_errors(), self._client.stream("GET", path, headers=headers) as response:
+            if response.status_code not in (200, 206):
+                raise _refusal(response.status_code, response.read()[:65_536])
+            begins = 0 if response.status_code == 200 else _range_begin(response)
+            yield Body(begins, response.iter_raw)
+
+
+class Body:
+    """Bytes on their way, beginning at `first` of the whole."""
+
+    def __init__(self, first: int, blocks: Callable[[], Iterator[bytes]]) -> None:
+        self.first, self._blocks = first, blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks()
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
+        raise LinkDown(f"{type(error).__name__}: {error}") from error
+
+
+def _require_whole(response: httpx.Response) -> None:
+    promised = response.headers.get("Content-Length")
+    if promised is not None and response.num_bytes_downloaded < int(promised):
+        raise LinkDown("the answer ended early")
+
+
+def _range_begin(response: httpx.Response) -> int:
+    words = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")
+    if not words[0].isdigit():
+        raise LinkDown("a part of something came without saying which")
+    return int(words[0])
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise BadFormat("the hub did not answer in JSON") from error
+    if not isinstance(found, dict):
+        raise BadFormat("the hub did not answer with an object")
+    return found
+
+
+def _refusal(status: int, payload: bytes) -> EduHubError:
+    """The error that the hub named, or LinkDown when something between us answered instead of it."""
+    try:
+        code = json.loads(payload)["code"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return LinkDown(f"status {status}")
+    for found in error_table():
+        if found.code == code and status < 500:
+            return found(f"the hub says {code}")
+    return LinkDown(f"status {status}, code {str(code)[:60]}")

@@ -1,0 +1,175 @@
+"""Node: what has to be brought home, in order, until the hub says that it holds it.
+
+Rows are (incarnation, sequence). The incarnation is this machine's name in versions: a cloned or
+restored box takes a new one and so can never number two different things alike. An
+acknowledged row is kept 35 days of running time, so that a hub that lost its last days can have
+them back. See docs/formats/outbox.md.
+
+This module must not know the network, nor what the hub makes of a row.
+"""
+
+import gzip
+import json
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from eduhub import changes
+from eduhub.changes import Change, FieldChange, Machine
+from eduhub.clock import SteadyClock
+from eduhub.sync.models import OutboxRow, Upstream
+
+FORMAT = "eduhub-outbox/1"
+MAX_BATCH_BYTES = 64 * 1024  # compressed, as it goes over the link
+MAX_BATCH_ROWS = 500
+KEPT_S = 35 * 86_400
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of one incarnation, as they are posted."""
+
+    incarnation: str
+    body: bytes  # gzip
+    last: int
+
+
+def add_events(session: Session, steady: SteadyClock, events: list[dict[str, Any]]) -> None:
+    """Queue events that were just appended here; in the same transaction, so that neither is without the other."""
+    _add(session, "event", events, int(steady.now_s()))
+
+
+def queue_changes(session: Session, steady: SteadyClock) -> int:
+    """Queue the changes made here since the last call; returns how many rows the outbox grew by."""
+    upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
+    if upstream is None:
+        return 0
+    session.flush()
+    grown = 0
+    while made := changes.made_here(session, after_seq=upstream.change_seq_sent, limit=2000):
+        last_counter = made[-1].counter
+        rest = changes.made_here(session, after_seq=made[-1].seq, limit=2000) if len(made) == 2000 else []
+        # One flush has one counter; its fields stay together, so that the hub judges a row as a whole.
+        whole = [*made, *(change for change in rest if change.counter == last_counter)]
+        bodies = [
+            {"changes": [_as_json(change) for change in fields]}
+            for _row, fields in groupby(sorted(whole, key=_row_of), key=_row_of)
+        ]
+        _add(session, "change", bodies, int(steady.now_s()))
+        upstream.change_seq_sent = whole[-1].seq
+        session.flush()
+        grown += len(bodies)
+    return grown
+
+
+def _row_of(change: Change) -> tuple[int, str, str]:
+    return change.counter, change.table_name, change.row_uid
+
+
+def _as_json(change: Change) -> list[Any]:
+    return FieldChange(
+        change.table_name, change.row_uid, change.field, change.counter, change.machine_uid,
+        change.org_uid, change.value, change.made_ms, change.by_uid,
+    ).as_json()  # fmt: skip
+
+
+def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int) -> None:
+    if not bodies:
+        return
+    incarnation = changes.machine_uid(session)
+    # Two writers at once would take the same number: the machine row is the queue they stand in.
+    session.execute(select(Machine.id).where(Machine.id == 1).with_for_update())
+    highest = select(func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)
+    sequence = session.scalar(highest) or 0
+    session.add_all(
+        OutboxRow(
+            incarnation=incarnation, sequence=number, kind=kind, version=1, body=body, made_steady_s=steady_s,
+            acknowledged_steady_s=None,
+        )
+        for number, body in enumerate(bodies, start=sequence + 1)
+    )  # fmt: skip
+    session.flush()
+
+
+def incarnations(session: Session) -> list[str]:
+    """Every incarnation with rows, oldest first."""
+    return sorted(set(session.scalars(select(OutboxRow.incarnation).distinct())))
+
+
+def next_batch(session: Session, incarnation: str) -> Batch | None:
+    """The oldest rows that wait, at most 64 KiB compressed; None when nothing does."""
+    rows = session.scalars(
+        select(OutboxRow)
+        .where(OutboxRow.incarnation == incarnation, OutboxRow.acknowledged_steady_s.is_(None))
+        .order_by(OutboxRow.sequence)
+        .limit(MAX_BATCH_ROWS)
+    ).all()
+    if not rows:
+        return None
+    oldest = session.scalar(select(func.min(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 1
+    count = len(rows)
+    while True:
+        body = pack(incarnation, oldest, [_row_as_json(row) for row in rows[:count]])
+        if len(body) <= MAX_BATCH_BYTES or count == 1:
+            return Batch(incarnation, body, rows[count - 1].sequence)
+        count //= 2
+
+
+def question(session: Session, incarnation: str) -> Batch:
+    """A batch without rows: it only asks how far the hub has come."""
+    oldest = session.scalar(select(func.min(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 1
+    return Batch(incarnation, pack(incarnation, oldest, []), 0)
+
+
+def pack(incarnation: str, oldest: int, rows: list[dict[str, Any]]) -> bytes:
+    """The posted form of some rows. `oldest` is the first sequence this box still has."""
+    document = {"format": FORMAT, "incarnation": incarnation, "oldest": oldest, "rows": rows}
+    return gzip.compress(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(), 9, mtime=0)
+
+
+def _row_as_json(row: OutboxRow) -> dict[str, Any]:
+    return {"sequence": row.sequence, "kind": row.kind, "version": row.version, "body": row.body}
+
+
+def acknowledged(session: Session, steady: SteadyClock, incarnation: str, contiguous: int) -> int:
+    """Take the hub's word that it holds everything up to `contiguous`; returns how many rows wait again.
+
+    A lower number than before means that the hub was restored: what lies above it is sent again.
+    """
+    own = OutboxRow.incarnation == incarnation
+    session.execute(
+        update(OutboxRow)
+        .where(own, OutboxRow.sequence <= contiguous, OutboxRow.acknowledged_steady_s.is_(None))
+        .values(acknowledged_steady_s=int(steady.now_s()))
+    )
+    again = session.execute(
+        update(OutboxRow)
+        .where(own, OutboxRow.sequence > contiguous, OutboxRow.acknowledged_steady_s.is_not(None))
+        .values(acknowledged_steady_s=None)
+    )
+    return int(again.rowcount)  # type: ignore[attr-defined]
+
+
+def prune(session: Session, steady: SteadyClock) -> None:
+    """Drop what the hub has held for 35 days; the newest row stays, because it carries the count on."""
+    for incarnation in incarnations(session):
+        highest = session.scalar(
+            select(func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)
+        )
+        session.execute(
+            delete(OutboxRow).where(
+                OutboxRow.incarnation == incarnation,
+                OutboxRow.acknowledged_steady_s < int(steady.now_s()) - KEPT_S,
+                OutboxRow.sequence < highest,
+            )
+        )
+
+
+def waiting(session: Session) -> int:
+    """How many rows the hub does not hold yet."""
+    return session.scalar(
+        select(func.count()).select_from(OutboxRow).where(OutboxRow.acknowledged_steady_s.is_(None))
+    ) or 0

@@ -1,0 +1,40 @@
+"""Hub: which packages a box may fetch: those whose course reaches its school.
+
+This module must not know HTTP, nor which of them the box wants.
+"""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from eduhub.courses import audience
+from eduhub.courses.models import Course
+from eduhub.delivery import passes
+from eduhub.delivery.models import PackageRow
+from eduhub.errors import BadFormat
+from eduhub.installation import Installation
+from eduhub.schools import organisations
+from eduhub.sync.models import Node
+
+LAST_S = 12 * 3600  # one night of fetching; a new one costs a round trip
+MAX_ASKED = 200
+
+
+def for_node(session: Session, installation: Installation, node: Node, asked: Any) -> dict[str, Any]:
+    """{"passes": {package: pass}, "refused": [package]}: a refused one may be granted later."""
+    if not isinstance(asked, list) or len(asked) > MAX_ASKED or not all(isinstance(name, str) for name in asked):
+        raise BadFormat(f"passes are asked for at most {MAX_ASKED} packages")
+    path = organisations.path(session, node.org_uid)
+    expires_steady_s = installation.steady.now_s() + LAST_S
+    granted, refused = {}, []
+    for package_id in dict.fromkeys(asked):
+        package = session.get(PackageRow, package_id)
+        course = session.get(Course, package.course_uid) if package and package.course_uid else None
+        if package is None or package.withdrawn or course is None or not audience.reaches(course, path):
+            refused.append(package_id)
+            continue
+        granted[package_id] = passes.mint(
+            installation.keys.secret, package_id=package_id, audience="node", person_uid=node.uid,
+            expires_steady_s=expires_steady_s,
+        )  # fmt: skip
+    return {"passes": granted, "refused": refused, "lasts_s": LAST_S}

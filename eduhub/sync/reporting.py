@@ -1,0 +1,30 @@
+"""Node: what the box itself reports home: a lesson has arrived, the disk is full.
+
+Such events have the context `system` and no actor. They are appended and queued in one transaction.
+
+This module must not know the link.
+"""
+
+from sqlalchemy.orm import Session
+
+from eduhub import changes, clock
+from eduhub.delivery.models import PackageRow
+from eduhub.installation import Installation
+from eduhub.learning import events
+from eduhub.sync import joining, outbox
+from eduhub.uids import new_uid
+
+
+def note(session: Session, installation: Installation, kind: str, *, package_id: str | None = None) -> None:
+    """Append one event of this box and queue it for the hub."""
+    node = joining.own_node(session)
+    if node is None:
+        return
+    package = session.get(PackageRow, package_id) if package_id else None
+    event = {
+        "uid": new_uid(), "kind": kind, "version": 1, "org": node.org_uid, "actor": None, "subjects": [],
+        "context": "system", "lesson": package.lesson_uid if package else None,
+        "timeline": package.timeline_uid if package else None, "part": package_id, "made_ms": clock.now_ms(),
+    }  # fmt: skip
+    events.append(session, [event], source=changes.machine_uid(session))
+    outbox.add_events(session, installation.steady, [event])

@@ -1,0 +1,239 @@
+"""Node: one round of sync, from hello to the last part. A straight list; each step may be killed and repeated.
+
+hello -> (new epoch: what the hub lost goes back) -> outbox -> school stream -> catalog -> parts
+
+One round at a time on a box: a second one finds the lock taken and returns at once.
+
+This module must not know addresses or formats; the steps do.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub import clock, logs
+from eduhub.delivery import catalog, holding
+from eduhub.delivery.catalog import SignedHead
+from eduhub.delivery.trust import keyring
+from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused
+from eduhub.installation import Installation
+from eduhub.schools.models import SchoolCalendar
+from eduhub.signing import Signature, canonical, sha256_hex
+from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock
+from eduhub.sync.link import PREFIX, Link, Transport
+from eduhub.sync.models import Node, Upstream
+
+log = logs.logger(__name__)
+
+
+@dataclass
+class RoundReport:
+    """What one round did."""
+
+    ran: bool = True  # False: another round is under way
+    new_epoch: bool = False
+    pages_given_back: int = 0
+    outbox_rows: int = 0
+    stream_entries: int = 0
+    catalog_entries: int = 0
+    in_window: bool = True
+    fetched: fetch.Fetched = field(default_factory=fetch.Fetched)
+
+    def __str__(self) -> str:
+        """For the command line."""
+        if not self.ran:
+            return "Another round of sync is under way."
+        lines = [
+            f"brought home {self.outbox_rows}, school entries read {self.stream_entries}, "
+            f"catalog entries read {self.catalog_entries}, "
+            f"parts fetched {self.fetched.parts} ({self.fetched.bytes / 1e6:.1f} MB)"
+        ]
+        if self.new_epoch:
+            lines.append(f"the hub was restored from a backup; pages given back: {self.pages_given_back}")
+        if not self.in_window:
+            lines.append("lessons wait for the hours in which they may be fetched")
+        if self.fetched.disk_full:
+            lines.append("the disk is full")
+        return "\n".join(lines)
+
+
+def run(
+    installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None
+) -> RoundReport:
+    """One round with the first upstream. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ..."""
+    with _one_at_a_time(installation) as is_first:
+        if not is_first:
+            return RoundReport(ran=False)
+        with installation.database.read() as session:
+            upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
+        if upstream is None:
+            raise NodeRefused("this box has not joined a hub")
+        try:
+            with Link(
+                upstream.url, node_uid=upstream.node_uid, key=installation.keys.node_signing, transport=transport
+            ) as link:
+                return _Round(installation, link, upstream.url).run(on_progress)
+        except EduHubError as error:
+            with installation.database.write() as session:
+                session.get_one(Upstream, upstream.url).last_error = error.code
+            raise
+
+
+@contextmanager
+def _one_at_a_time(installation: Installation) -> Iterator[bool]:
+    """Whether this is the only round; the lock ends with the process, however that ends."""
+    path = installation.settings.data_dir / "run" / "sync.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+class _Round:
+    def __init__(self, installation: Installation, link: Link, url: str) -> None:
+        self._installation, self._link, self._url = installation, link, url
+        self._report = RoundReport()
+
+    def run(self, on_progress: Callable[[float], None]) -> RoundReport:
+        greeting = self._hello()
+        self._catch_up_with_epoch()
+        self._bring_home()
+        on_progress(0.05)
+        self._read_stream()
+        on_progress(0.1)
+        self._read_catalog(greeting)
+        on_progress(0.15)
+        self._fetch(lambda share: on_progress(0.15 + 0.8 * share))
+        self._bring_home()  # what the fetching reported
+        self._tidy()
+        on_progress(1.0)
+        return self._report
+
+    def _upstream(self, session: Session) -> Upstream:
+        return session.get_one(Upstream, self._url)
+
+    def _hello(self) -> dict[str, Any]:
+        greeting, own_nonce = self._link.hello()
+        with self._installation.database.write() as session:
+            ring, upstream = keyring(session), self._upstream(session)
+            if greeting.get("hub") != ring.hub_uid or greeting.get("root") != ring.root.hex():
+                raise BadSignature("this is another hub than the one joined")
+            if catalog_reading.begin_epoch(session, ring, greeting):
+                self._report.new_epoch = True
+            try:
+                upstream.hub_time_ms = auth.check_time(ring, greeting.get("time"), own_nonce)
+                upstream.hub_time_steady_s = int(self._installation.steady.now_s())
+            except BadSignature:
+                # Its key may be one that the catalog has yet to introduce; the clock waits for a round.
+                log.info("the time of the hub is signed by a key that is not known here yet")
+            upstream.last_contact_ms, upstream.last_error = clock.now_ms(), None
+        return greeting
+
+    def _catch_up_with_epoch(self) -> None:
+        """Give a restored hub back what it lost, then begin reading its stream anew."""
+        with self._installation.database.read() as session:
+            upstream, epoch = self._upstream(session), catalog.state(session).epoch
+            has_caught_up, read_so_far = upstream.stream_epoch == epoch, upstream.stream_sequence
+            incarnations = outbox.incarnations(session)
+        if has_caught_up:
+            return
+        log.info("the hub began a new epoch", epoch=epoch, stream_sequence=read_so_far)
+        self._report.pages_given_back = restoring.give_back(self._installation, self._link)
+        for incarnation in incarnations:
+            with self._installation.database.read() as session:
+                question = outbox.question(session, incarnation)
+            self._post(question)
+        with self._installation.database.write() as session:
+            upstream = self._upstream(session)
+            upstream.stream_epoch, upstream.stream_sequence = epoch, 0
+
+    def _bring_home(self) -> None:
+        with self._installation.database.write() as session:
+            outbox.queue_changes(session, self._installation.steady)
+            incarnations = outbox.incarnations(session)
+        for incarnation in incarnations:
+            while True:
+                with self._installation.database.read() as session:
+                    batch = outbox.next_batch(session, incarnation)
+                if batch is None:
+                    break
+                before = self._waiting()
+                self._post(batch)
+                after = self._waiting()
+                self._report.outbox_rows += max(0, before - after)
+                if after >= before:
+                    break  # the hub took nothing: asking again at once would go on for ever
+
+    def _waiting(self) -> int:
+        with self._installation.database.read() as session:
+            return outbox.waiting(session)
+
+    def _post(self, batch: outbox.Batch) -> None:
+        answer = self._link.post(f"{PREFIX}/outbox", batch.body, "application/gzip")
+        document = answer.get("acknowledgement")
+        if not isinstance(document, dict) or type(document.get("contiguous")) is not int:
+            raise BadFormat("not an acknowledgement")
+        with self._installation.database.write() as session:
+            ring, upstream = keyring(session), self._upstream(session)
+            signature = Signature.from_json(answer.get("signature"))
+            ring.verify(inbox.ACK_FORMAT, canonical(document), signature, scope="stream")
+            expected = {
+                "format": inbox.ACK_FORMAT, "node": upstream.node_uid, "incarnation": batch.incarnation,
+                "batch": sha256_hex(batch.body), "epoch": catalog.state(session).epoch,
+            }  # fmt: skip
+            if any(document.get(name) != value for name, value in expected.items()):
+                raise BadSignature("an acknowledgement of something else")
+            again = outbox.acknowledged(session, self._installation.steady, batch.incarnation, document["contiguous"])
+            if again:
+                log.info("rows are sent again", rows=again)
+
+    def _read_stream(self) -> None:
+        more = True
+        while more:
+            with self._installation.database.read() as session:
+                after, held = self._upstream(session).stream_sequence, catalog.sequence(session)
+            sealed = self._link.get(f"{PREFIX}/stream?after={after}&catalog={held}")
+            with self._installation.database.write() as session:
+                page = applying.open_page(sealed, self._installation.keys.node_sealing, keyring(session))
+                self._report.stream_entries += applying.take_in(
+                    session, self._installation, self._upstream(session), page
+                )
+            more = page.more and page.upto > after
+
+    def _read_catalog(self, greeting: dict[str, Any]) -> None:
+        if greeting.get("head") is None:
+            return
+        head = SignedHead.from_json({**greeting["head"]} if isinstance(greeting["head"], dict) else None)
+        self._report.catalog_entries = catalog_reading.read(self._installation, self._link, head)
+
+    def _fetch(self, on_progress: Callable[[float], None]) -> None:
+        installation = self._installation
+        with installation.database.read() as session:
+            node = session.get_one(Node, self._upstream(session).node_uid)
+            calendar = session.get(SchoolCalendar, node.org_uid)
+            at_ms = schedule_clock.now_ms(session, installation.steady)
+        time_zone = calendar.time_zone if calendar else "Asia/Shanghai"
+        self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, at_ms)
+        if not self._report.in_window:
+            return
+        today = schedule_clock.day(time_zone, at_ms)
+        self._report.fetched = fetch.run(installation, self._link, node.org_uid, today, on_progress)
+
+    def _tidy(self) -> None:
+        installation = self._installation
+        with installation.database.write() as session:
+            outbox.prune(session, installation.steady)
+            applying.prune(session, installation)
+        holding.clear_away(
+            installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
+            pass_hours=installation.settings.pass_hours, forget_blobs=True,
+        )  # fmt: skip

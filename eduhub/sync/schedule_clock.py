@@ -1,0 +1,44 @@
+"""A box's schedule clock: the last signed hub time, plus the seconds this machine ran since.
+
+It never goes by the box's own wall clock. Before the first signed time it is unknown: then windows
+count as open and nothing is decided by the day. Seconds in which the box was switched off are
+missing, so after a power cut it runs late until the next contact; it never runs ahead.
+
+This module must not know who needs the time.
+"""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub.clock import SteadyClock
+from eduhub.sync.models import Upstream
+
+
+def now_ms(session: Session, steady: SteadyClock) -> int | None:
+    """The schedule clock as Unix milliseconds; None while it is unknown."""
+    known = session.scalars(
+        select(Upstream).where(Upstream.hub_time_ms.is_not(None)).order_by(Upstream.priority)
+    ).first()
+    if known is None or known.hub_time_ms is None or known.hub_time_steady_s is None:
+        return None
+    return known.hub_time_ms + int((steady.now_s() - known.hub_time_steady_s) * 1000)
+
+
+def in_window(window: str, time_zone: str, at_ms: int | None) -> bool:
+    """Whether `at_ms` lies in a window as `22:00-06:00` of that time zone; an unknown time does."""
+    if at_ms is None:
+        return True
+    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
+    begins, ends = (int(text[:2]) * 60 + int(text[3:]) for text in window.split("-"))
+    minute = local.hour * 60 + local.minute
+    return begins <= minute < ends if begins < ends else minute >= begins or minute < ends
+
+
+def day(time_zone: str, at_ms: int | None) -> str | None:
+    """The ISO day of a schedule time in a school's time zone; None while it is unknown."""
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone)).date().isoformat()
