@@ -20,7 +20,6 @@ from pathlib import Path
 
 from eduhub import clock, logs
 
-STOP_WITHIN_S = 9.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LIVED_LONG_S = 30.0  # after this the next death counts as the first one
 WAKE_EVERY_S = 0.25
@@ -55,7 +54,10 @@ class _Child:
 class Supervisor:
     """Runs services until SIGTERM, SIGINT or SIGHUP. `on_tick` is called four times a second, and must be quick."""
 
-    def __init__(self, services: list[Service], on_tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, services: list[Service], on_tick: Callable[[], None] = lambda: None, *, stop_within_s: float = 9.0
+    ) -> None:
+        self._stop_within_s = stop_within_s
         self._children = [_Child(service) for service in services]
         self._on_tick = on_tick
         self._own_pid = os.getpid()
@@ -128,7 +130,7 @@ class Supervisor:
         for process in running:
             if process.poll() is None:
                 process.terminate()
-        deadline = clock.monotonic_s() + STOP_WITHIN_S
+        deadline = clock.monotonic_s() + self._stop_within_s
         for process in running:
             try:
                 process.wait(max(0.0, deadline - clock.monotonic_s()))
