@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from eduhub import clock, config, logs
+from eduhub.delivery import holding
 from eduhub.errors import EduHubError, JobCancelled, LeaseLost, WorkerStopping
 from eduhub.installation import Installation, JobContext, open_installation
 from eduhub.jobs import queue
@@ -231,11 +232,19 @@ def _forget_ended_jobs(installation: Installation) -> None:
         queue.forget_ended(session, before_ms=clock.now_ms() - _KEEP_ENDED_MS)
 
 
+def _clear_away(installation: Installation) -> None:
+    holding.clear_away(
+        installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
+        pass_hours=installation.settings.pass_hours, forget_blobs=installation.settings.role == "node",
+    )  # fmt: skip
+
+
 def timers_of(settings: config.Settings) -> list[Timer]:
     """The timers of a machine with these settings."""
     timers = [
         Timer("clock.keep", 60, lambda installation: installation.steady.keep()),
         Timer("jobs.forget_ended", 3600, _forget_ended_jobs),
+        Timer("packages.clear_away", 600, _clear_away),
     ]
     return [*timers, job_every("sync.round", settings.sync_every_s)] if settings.role == "node" else timers
 

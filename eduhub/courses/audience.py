@@ -1,0 +1,134 @@
+"""Who may read a course and its lessons.
+
+A course reaches organisations by its audience: `own` (its owner and everything below), `listed`
+(the same, and the listed ones and everything below them), `all`, `open` (all, and people who are
+not signed in). Children read what their groups take or have in their plan; adults read by their
+roles. Lessons that are not published are for the owner's own staff.
+
+This module must not know pages or passes; who may *change* a course is decided above.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from eduhub.accounts import roles
+from eduhub.accounts.models import RoleGrant
+from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
+from eduhub.schools import enrolment, organisations
+from eduhub.schools.models import Group
+
+AUDIENCES = ("own", "listed", "all", "open")
+PUBLISHED = "published"
+# Roles that let an adult read whatever their organisation may have. A student reads by enrolment only.
+_STAFF = frozenset({"operator", "region_operator", "school_admin", "teacher", "assistant", "reviewer"})
+
+
+def may_org_have(session: Session, course: Course, org_uid: str) -> bool:
+    """Whether the audience of a course takes in an organisation."""
+    return reaches(course, organisations.path(session, org_uid))
+
+
+def reaches(course: Course, path: Iterable[str]) -> bool:
+    """The same for an organisation given by its path: itself, then upwards."""
+    if course.audience in {"all", "open"}:
+        return True
+    named = {course.org_uid, *(course.listed_org_uids or ())} if course.audience == "listed" else {course.org_uid}
+    return not named.isdisjoint(path)
+
+
+def may_read(session: Session, lesson: Lesson, person_uid: str | None, on: str) -> bool:
+    """Whether a person (None: nobody is signed in) may read a lesson on an ISO day."""
+    course = session.get(Course, lesson.course_uid)
+    if course is None:
+        return False
+    is_published = lesson.state == PUBLISHED
+    if is_published and course.audience == "open":
+        return True
+    if person_uid is None:
+        return False
+    grants = roles.of(session, person_uid, on)
+    if any(_reads_by_role(session, grant, course, is_published=is_published, on=on) for grant in grants):
+        return True
+    return is_published and any(
+        reaches(course, organisations.path(session, group.org_uid)) and _is_taught(session, group.uid, lesson, on)
+        for group in _groups_of(session, person_uid, on)
+    )
+
+
+def courses_of_group(session: Session, group_uid: str, on: str) -> list[Course]:
+    """The courses that a group takes on an ISO day and that reach its school."""
+    group = session.get(Group, group_uid)
+    if group is None:
+        return []
+    path = organisations.path(session, group.org_uid)
+    found = session.scalars(
+        select(Course)
+        .where(Course.uid.in_(select(GroupCourse.course_uid).where(*_spans(group_uid, on))))
+        .order_by(Course.uid)
+    )
+    return [course for course in found if reaches(course, path)]
+
+
+def lessons_of_person(session: Session, person_uid: str, on: str) -> list[Lesson]:
+    """The published lessons that a learner's groups take or have in their plan, in the order of the courses."""
+    lessons: dict[str, Lesson] = {}
+    for group in _groups_of(session, person_uid, on):
+        path = organisations.path(session, group.org_uid)
+        planned = select(PlanRow.lesson_uid).where(*_planned(group.uid))
+        taken = select(GroupCourse.course_uid).where(*_spans(group.uid, on))
+        found = session.execute(
+            select(Lesson, Course)
+            .join(Course, Course.uid == Lesson.course_uid)
+            .where(Lesson.state == PUBLISHED, or_(Lesson.course_uid.in_(taken), Lesson.uid.in_(planned)))
+        )
+        lessons |= {lesson.uid: lesson for lesson, course in found if reaches(course, path)}
+    return sorted(lessons.values(), key=lambda lesson: (lesson.course_uid, lesson.position, lesson.uid))
+
+
+# --- inside -------------------------------------------------------------------------
+
+
+def _groups_of(session: Session, person_uid: str, on: str) -> list[Group]:
+    spans = enrolment.current(session, person_uid=person_uid, on=on)
+    uids = {span.group_uid for span in spans}
+    return list(session.scalars(select(Group).where(Group.uid.in_(uids)).order_by(Group.uid)))
+
+
+def _is_taught(session: Session, group_uid: str, lesson: Lesson, on: str) -> bool:
+    taken = select(GroupCourse.uid).where(*_spans(group_uid, on), GroupCourse.course_uid == lesson.course_uid)
+    planned = select(PlanRow.uid).where(*_planned(group_uid), PlanRow.lesson_uid == lesson.uid)
+    return session.execute(taken.limit(1)).first() is not None or session.execute(planned.limit(1)).first() is not None
+
+
+def _spans(group_uid: str, on: str) -> tuple[object, ...]:
+    ended = or_(GroupCourse.ended_on.is_(None), GroupCourse.ended_on > on)
+    return (GroupCourse.group_uid == group_uid, GroupCourse.starts_on <= on, ended)
+
+
+def _planned(group_uid: str) -> tuple[object, ...]:
+    return (PlanRow.group_uid == group_uid, PlanRow.dropped_on.is_(None))
+
+
+def _reads_by_role(session: Session, grant: RoleGrant, course: Course, *, is_published: bool, on: str) -> bool:
+    if grant.role not in _STAFF:
+        return False
+    if grant.scope_kind == "all":
+        return grant.role == "operator"
+    if grant.scope_uid is None:
+        return False
+    if grant.scope_kind == "course":
+        return grant.scope_uid == course.uid
+    if grant.scope_kind == "group":
+        group = session.get(Group, grant.scope_uid)
+        if group is None or not is_published:
+            return False
+        taken = {found.uid for found in courses_of_group(session, group.uid, on)}
+        return course.uid in taken
+    if grant.scope_kind == "organisation":
+        owner_path = organisations.path(session, course.org_uid)
+        if grant.scope_uid in owner_path:  # the owner's own staff, and whoever stands above the owner
+            return True
+        return is_published and may_org_have(session, course, grant.scope_uid)
+    return False

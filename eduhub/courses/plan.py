@@ -1,0 +1,119 @@
+"""The plan: what should be taught in which group on which school day and period, or 'next'.
+
+Rows are edited wherever the school's people are, at the hub or at the box, and merge like every
+travelling row. A dropped row stays dropped. Days are ISO text in the school's own time zone.
+
+This module must not know who may edit a plan, nor what a box fetches because of it.
+"""
+
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from eduhub import logs
+from eduhub.courses import audience
+from eduhub.courses.models import Course, Lesson, PlanRow
+from eduhub.errors import BadInput, NotAllowed, NotFound
+from eduhub.schools.models import Group, SchoolCalendar
+
+log = logs.logger(__name__)
+
+MAX_PERIOD = 20
+# The whole country keeps one time, without summer time; written as an offset for machines without a zone database.
+_FALLBACK = timezone(timedelta(hours=8))
+
+
+def add(
+    session: Session, *, group_uid: str, lesson_uid: str, day: str | None = None, period: int | None = None
+) -> PlanRow:
+    """Plan a lesson for a group; without a day it is 'next'. Raises NotFound, BadInput, NotAllowed."""
+    group, lesson = session.get(Group, group_uid), session.get(Lesson, lesson_uid)
+    course = session.get(Course, lesson.course_uid) if lesson is not None else None
+    if group is None or lesson is None or course is None:
+        raise NotFound(f"no group {group_uid} or no lesson {lesson_uid}")
+    if not audience.may_org_have(session, course, group.org_uid):
+        raise NotAllowed(f"course {course.uid} is not for organisation {group.org_uid}")
+    _check(day, period)
+    row = PlanRow(
+        org_uid=group.org_uid, group_uid=group_uid, lesson_uid=lesson_uid, day=day, period=period, dropped_on=None
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def move(session: Session, plan_uid: str, *, day: str | None, period: int | None) -> PlanRow:
+    """Put a planned lesson on another day and period. Raises NotFound, BadInput."""
+    row = _row(session, plan_uid)
+    _check(day, period)
+    row.day, row.period = day, period
+    session.flush()
+    return row
+
+
+def drop(session: Session, plan_uid: str, on: str) -> PlanRow:
+    """Take a lesson out of the plan, for good; safe to repeat. Raises NotFound, BadInput."""
+    row = _row(session, plan_uid)
+    _check(on, None)
+    if row.dropped_on is None:
+        row.dropped_on = on
+        session.flush()
+    return row
+
+
+def for_group(session: Session, group_uid: str, from_day: str, to_day: str) -> list[PlanRow]:
+    """The rows of a group from one ISO day to another (both included), in school order; then what is 'next'."""
+    found = session.scalars(
+        select(PlanRow).where(
+            PlanRow.group_uid == group_uid,
+            PlanRow.dropped_on.is_(None),
+            or_(PlanRow.day.is_(None), PlanRow.day.between(from_day, to_day)),
+        )
+    )
+    return sorted(found, key=_school_order)
+
+
+def today(session: Session, group_uid: str, at: datetime) -> list[PlanRow]:
+    """The rows of a group for the day that `at` falls on where the school is."""
+    group = session.get(Group, group_uid)
+    if group is None:
+        return []
+    day = school_day(session, group.org_uid, at)
+    return [row for row in for_group(session, group_uid, day, day) if row.day is not None]
+
+
+def school_day(session: Session, org_uid: str, at: datetime) -> str:
+    """The ISO day that the aware time `at` falls on in the school's time zone."""
+    calendar = session.get(SchoolCalendar, org_uid)
+    zone: tzinfo = _FALLBACK
+    if calendar is not None:
+        try:
+            zone = ZoneInfo(calendar.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            # The row came from another machine, whose list of time zones may be newer than ours.
+            log.warning("time zone not known here", organisation=org_uid, zone=calendar.time_zone)
+    return at.astimezone(zone).date().isoformat()
+
+
+def _school_order(row: PlanRow) -> tuple[bool, str, bool, int, str]:
+    return (row.day is None, row.day or "", row.period is None, row.period or 0, row.uid)
+
+
+def _row(session: Session, plan_uid: str) -> PlanRow:
+    row = session.get(PlanRow, plan_uid)
+    if row is None:
+        raise NotFound(f"no plan row {plan_uid}")
+    return row
+
+
+def _check(day: str | None, period: int | None) -> None:
+    if day is not None:
+        try:
+            if date.fromisoformat(day).isoformat() != day:
+                raise ValueError(day)
+        except ValueError as error:
+            raise BadInput("a day looks like 2026-11-23") from error
+    if period is not None and not (day is not None and 1 <= period <= MAX_PERIOD):
+        raise BadInput(f"a period is a number from 1 to {MAX_PERIOD}, of a day")

@@ -1,0 +1,180 @@
+"""Progress: how far each learner is in each lesson, computed from events as they are appended.
+
+Spans, seen and watched time come out the same in whatever order events arrive; the position is
+that of the event that arrived last, because no clock can say which came last. Every change of a row
+takes the next `change_seq`, and commits come in the order of `change_seq`: sync reads from there.
+
+This module must not know how events arrive or travel. See docs/formats/events.md.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from eduhub import changes
+from eduhub.accounts.models import Person, RoleGrant
+from eduhub.changes import Machine
+from eduhub.errors import BadFormat, BadInput
+from eduhub.learning.models import Event, Progress
+from eduhub.uids import parse_uid
+
+LONGEST_MS = 48 * 3600 * 1000
+# More holes than this nobody makes by learning; the smallest are closed, so that a row stays small.
+MAX_SPANS = 1000
+# Only they may name other people as those who watched: a child could else credit a friend.
+_MAY_NAME_OTHERS = ("teacher", "assistant", "school_admin", "region_operator", "operator")
+
+Span = tuple[int, int]
+
+
+def merge_spans(*lists: Iterable[Sequence[int]]) -> list[Span]:
+    """The union of spans [from, to) in ms, sorted, touching ones joined, empty ones left out."""
+    merged: list[Span] = []
+    for start, end in sorted((int(span[0]), int(span[1])) for spans in lists for span in spans):
+        if start >= end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def length_ms(spans: Iterable[Sequence[int]]) -> int:
+    """What merged spans add up to."""
+    return sum(span[1] - span[0] for span in spans)
+
+
+def apply(session: Session, event: Event) -> list[Progress]:
+    """Book one stored event, once, to everyone it credits; returns their rows. Other kinds than `watched` book nothing.
+
+    Once only: call it for what `events.append` accepted, in the same transaction.
+    """
+    if event.kind != "watched" or event.quarantined is not None:
+        return []
+    if event.lesson_uid is None or event.timeline_uid is None or event.from_ms is None or event.to_ms is None:
+        return []
+    place = (event.lesson_uid, event.timeline_uid, (event.from_ms, event.to_ms))
+    return [_book(session, event, person_uid, *place) for person_uid in credited(session, event)]
+
+
+def credited(session: Session, event: Event) -> list[str]:
+    """Whom an event counts for: its subjects if the actor may name others, else the actor."""
+    if not event.subject_uids or event.subject_uids == [event.actor_uid]:
+        return [event.actor_uid] if event.actor_uid is not None else []
+    if event.actor_uid is None or not _may_name_others(session, event.actor_uid):
+        return [event.actor_uid] if event.actor_uid in event.subject_uids else []
+    known = session.scalars(select(Person.uid).where(Person.uid.in_(event.subject_uids)))
+    return sorted(known)
+
+
+def of(session: Session, person_uid: str, lesson_uid: str, timeline_uid: str) -> Progress | None:
+    """One learner's progress on one time axis, or None."""
+    return session.get(Progress, (person_uid, lesson_uid, timeline_uid))
+
+
+def of_lesson(session: Session, person_uid: str, lesson_uid: str) -> list[Progress]:
+    """One learner's progress in a lesson on every time axis it ever had."""
+    return list(
+        session.scalars(
+            select(Progress)
+            .where(Progress.person_uid == person_uid, Progress.lesson_uid == lesson_uid)
+            .order_by(Progress.timeline_uid)
+        )
+    )
+
+
+def take(session: Session, found: Any) -> Progress:
+    """Take in progress that travelled down: spans are united, nothing is ever lowered. Raises BadFormat.
+
+    `found` is {person, lesson, timeline, org, spans, watched_ms, position_ms, last_event}. The position
+    is adopted when the event it comes from did not happen here.
+    """
+    key, values = _read(found)
+    stand_in_line(session)
+    row = session.get(Progress, key)
+    if row is None:
+        row = _new(key, values["org"], values["last_event"], values["position_ms"])
+        session.add(row)
+    elif values["last_event"] != row.last_event_uid and session.get(Event, values["last_event"]) is None:
+        row.position_ms, row.last_event_uid = values["position_ms"], values["last_event"]
+    _set_spans(row, merge_spans(row.spans, values["spans"]))
+    row.watched_ms = max(row.watched_ms, values["watched_ms"])
+    row.change_seq = _next_seq(session)
+    session.flush()
+    return row
+
+
+def stand_in_line(session: Session) -> None:
+    """Let writers of events and progress commit one after the other, so that no `change_seq` comes late.
+
+    The line is this machine's row in `machine`, in which writers of changes and of the outbox stand
+    too: two different locks, taken in two orders, would block each other.
+    """
+    changes.machine_uid(session)
+    session.execute(select(Machine.id).where(Machine.id == 1).with_for_update())
+
+
+# --- inside -------------------------------------------------------------------------
+
+
+def _book(
+    session: Session, event: Event, person_uid: str, lesson_uid: str, timeline_uid: str, span: Span
+) -> Progress:
+    stand_in_line(session)
+    key = (person_uid, lesson_uid, timeline_uid)
+    row = session.get(Progress, key)
+    if row is None:
+        row = _new(key, event.org_uid, event.uid, span[1])
+        session.add(row)
+    _set_spans(row, merge_spans(row.spans, [span]))
+    row.watched_ms += event.watched_ms if event.watched_ms is not None else span[1] - span[0]
+    row.position_ms, row.last_event_uid = span[1], event.uid
+    row.change_seq = _next_seq(session)
+    session.flush()
+    return row
+
+
+def _new(key: tuple[str, str, str], org_uid: str, last_event: str, position_ms: int) -> Progress:
+    person_uid, lesson_uid, timeline_uid = key
+    return Progress(
+        person_uid=person_uid, lesson_uid=lesson_uid, timeline_uid=timeline_uid, org_uid=org_uid, spans=[],
+        seen_ms=0, watched_ms=0, position_ms=position_ms, last_event_uid=last_event, change_seq=0,
+    )  # fmt: skip
+
+
+def _set_spans(row: Progress, spans: list[Span]) -> None:
+    while len(spans) > MAX_SPANS:
+        gaps = [later[0] - earlier[1] for earlier, later in pairwise(spans)]
+        at = gaps.index(min(gaps))
+        spans[at : at + 2] = [(spans[at][0], spans[at + 1][1])]
+    row.spans = [list(span) for span in spans]  # a new list: SQLAlchemy sees no change inside one
+    row.seen_ms = length_ms(spans)
+
+
+def _next_seq(session: Session) -> int:
+    session.flush()
+    return (session.scalar(select(func.max(Progress.change_seq))) or 0) + 1
+
+
+def _may_name_others(session: Session, person_uid: str) -> bool:
+    # At any time: an event may arrive months after it happened, and its own clock proves nothing.
+    grants = select(RoleGrant.uid).where(RoleGrant.person_uid == person_uid, RoleGrant.role.in_(_MAY_NAME_OTHERS))
+    return session.execute(grants.limit(1)).first() is not None
+
+
+def _read(found: Any) -> tuple[tuple[str, str, str], dict[str, Any]]:
+    try:
+        person, lesson, timeline = (parse_uid(found[name]) for name in ("person", "lesson", "timeline"))
+        values = {"org": parse_uid(found["org"]), "last_event": parse_uid(found["last_event"])}
+        numbers = {name: found[name] for name in ("watched_ms", "position_ms")}
+        spans = [(span[0], span[1]) for span in found["spans"]]
+    except (KeyError, IndexError, TypeError, BadInput) as error:
+        raise BadFormat("not a progress row") from error
+    whole = [*numbers.values(), *(edge for span in spans for edge in span)]
+    if not all(type(number) is int and 0 <= number < 2**53 for number in whole):
+        raise BadFormat("progress is counted in whole milliseconds")
+    return (person, lesson, timeline), values | numbers | {"spans": spans}
