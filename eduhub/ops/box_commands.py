@@ -38,19 +38,21 @@ def code(settings: Settings, school: str, name: str) -> None:
 
 @node.command("join")
 @click.argument("hub")
-@click.option("--code", prompt="Code", help="The code that 'eduhub node code' printed at the hub; asked for if not given.")
+@click.argument("code", required=False)
 @click.pass_obj
-def join(settings: Settings, hub: str, code: str) -> None:
-    """On a new box: join HUB (its address, as https://hub.example.org).
+def join(settings: Settings, hub: str, code: str | None) -> None:
+    """On a new box: join HUB (its address, as https://hub.example.org) with CODE.
 
-    Set EDUHUB_ROLE=node first. The code says which school the box is for, and lets the box
-    check that it talks to the right hub.
+    Set EDUHUB_ROLE=node first. The code, which 'eduhub node code' printed at the hub, says which
+    school the box is for and lets the box check that it talks to the right hub. It is asked for
+    when it is not given.
     """
     if settings.role != "node":
         raise BadInput("set EDUHUB_ROLE=node: only a school's box joins a hub")
+    code = code or click.prompt("Code")
     with ready(settings) as installation:
-        joining.join(installation, hub.rstrip("/"), code)
-    click.echo(f"Joined {hub}. 'eduhub serve' now fetches lessons by itself; 'eduhub sync now' does it at once.")
+        node_name = joining.join(installation, hub, code).name
+    click.echo(f"This box is now {node_name} at {hub}. 'eduhub serve' now fetches lessons by itself; 'eduhub sync now' does it at once.")
 
 
 @click.group()

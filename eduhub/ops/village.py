@@ -72,7 +72,7 @@ class Village:
     def _join_arguments(self) -> tuple[str, ...]:
         with self.hub.database.write() as session:
             code = nodes.new_code(session, self.hub, site_uid=site_of(session, SCHOOL).uid, node_name=BOX_NAME)
-        return ("node", "join", self.hub.settings.origin, "--code", code)
+        return ("node", "join", self.hub.settings.origin, code)
 
     def _first_sync(self) -> list[Service]:
         click.echo("The box has joined; it fetches the lessons ...")
