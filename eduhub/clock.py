@@ -17,9 +17,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from eduhub.errors import BadInput
 
 _frozen_ms: int | None = None
 
@@ -38,6 +41,21 @@ def freeze(unix_ms: int | None) -> None:
     """Hold the wall clock at `unix_ms` (tests and simulations); None lets it run again."""
     global _frozen_ms  # noqa: PLW0603 - one process, one clock
     _frozen_ms = unix_ms
+
+
+def today(time_zone: str = "UTC") -> str:
+    """The wall clock's day there, as 2026-11-23."""
+    return now().astimezone(ZoneInfo(time_zone)).date().isoformat()
+
+
+def check_day(text: str) -> str:
+    """`text` when it is a day as 2026-11-23; raises BadInput otherwise."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except (ValueError, TypeError):
+        pass
+    raise BadInput(f"not a day: {text!r:.40}")
 
 
 def monotonic_s() -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 
-def N_(message: str) -> str:  # noqa: N802 - the name that the message extractor looks for
+def N_(message: str) -> str:
     """Mark a text for translation where it is written; it is translated where it is shown."""
     return message
 
@@ -97,6 +97,20 @@ class SignInFailed(EduHubError):
     happened = N_("The name or the password is not right.")
     kept = N_("Nothing was changed.")
     next_step = N_("Try again, or ask your school's admin for a new password.")
+
+
+class PasswordTooWeak(BadInput):
+    code, status = "accounts.password_too_weak", 400
+    happened = N_("This password is too short or too easy to guess.")
+    kept = N_("The password is as it was.")
+    next_step = N_("Choose one of at least 8 characters that others would not think of. Three unrelated words are good.")
+
+
+class SignInNameTaken(BadInput):
+    code, status = "accounts.sign_in_name_taken", 409
+    happened = N_("Somebody else signs in with this name already.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Choose another name to sign in with.")
 
 
 class CardNotKnown(EduHubError):

@@ -1,0 +1,112 @@
+"""The ways to prove who one is: passwords for adults, cards for children.
+
+A new password or card takes the place of the old one, and ends the sign-ins made with it.
+
+This module must not know pages or cookies. See docs/formats/credentials.md.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub import changes, clock
+from eduhub.accounts import cards, passwords, people, sign_ins
+from eduhub.accounts.models import Credential, Person
+from eduhub.errors import CardNotKnown, NotFound, PasswordTooWeak, SignInFailed
+
+
+def set_password(session: Session, person_uid: str, password: str) -> Credential:
+    """Give a person a password on this machine. Raises NotFound, PasswordTooWeak."""
+    person = session.get(Person, person_uid)
+    if person is None or person.sign_in_name is None:
+        raise NotFound("no such person with a sign-in name")
+    tidy = passwords.check(password, of=person.sign_in_name)
+    return _replace(session, person, "password", passwords.make_verifier(tidy))
+
+
+def check_password(session: Session, sign_in_name: str, password: str) -> Credential:
+    """The credential that this name and password prove; raises SignInFailed.
+
+    An unknown name takes as long as a wrong password. Call it in a session that may write: a
+    verifier made at yesterday's costs is made again.
+    """
+    holders = [person.uid for person in people.called(session, sign_in_name)]
+    found = list(
+        session.scalars(
+            select(Credential)
+            .where(Credential.person_uid.in_(holders), Credential.kind == "password", Credential.revoked_on.is_(None))
+            .order_by(Credential.uid)
+        )
+    )
+    fitting = [credential for credential in found if passwords.fits(credential.verifier, password)]
+    if not found:
+        passwords.fits(None, password)
+    if not fitting:
+        raise SignInFailed
+    credential = fitting[0]
+    if passwords.is_outdated(credential.verifier):
+        try:
+            credential.verifier = passwords.make_verifier(passwords.check(password))
+        except PasswordTooWeak:
+            return credential  # today's list refuses it, but it is still this person's password
+        session.flush()
+    return credential
+
+
+def issue_card(session: Session, person_uid: str) -> str:
+    """A new card: its code, which is shown once and not kept. Raises NotFound."""
+    person = session.get(Person, person_uid)
+    if person is None:
+        raise NotFound("no such person")
+    code = cards.new_code()
+    _replace(session, person, "card", cards.make_verifier(code))
+    return code
+
+
+def check_card(session: Session, token: str) -> Credential:
+    """The credential of the card whose code was typed or scanned; raises CardNotKnown."""
+    code = cards.read(token)
+    if code is None:
+        raise CardNotKnown("not a code")
+    found = session.scalars(
+        select(Credential).where(
+            Credential.verifier == cards.make_verifier(code), Credential.kind == "card", Credential.revoked_on.is_(None)
+        )
+    ).first()
+    if found is None or session.get(Person, found.person_uid) is None:
+        raise CardNotKnown
+    return found
+
+
+def revoke(session: Session, credential_uid: str) -> None:
+    """End a credential for good, and every sign-in made with it. Raises NotFound."""
+    credential = session.get(Credential, credential_uid)
+    if credential is None:
+        raise NotFound("no such credential")
+    if credential.revoked_on is None:
+        credential.revoked_on = clock.today()
+    session.flush()
+    sign_ins.end_those_of(session, credential.uid)
+
+
+def of(session: Session, person_uid: str) -> list[Credential]:
+    """The credentials a person can use now."""
+    return list(
+        session.scalars(
+            select(Credential)
+            .where(Credential.person_uid == person_uid, Credential.revoked_on.is_(None))
+            .order_by(Credential.uid)
+        )
+    )
+
+
+def _replace(session: Session, person: Person, kind: str, verifier: str) -> Credential:
+    for credential in of(session, person.uid):
+        if credential.kind == kind:
+            revoke(session, credential.uid)
+    new = Credential(
+        org_uid=person.org_uid, person_uid=person.uid, kind=kind, verifier=verifier,
+        machine_uid=changes.machine_uid(session),
+    )  # fmt: skip
+    session.add(new)
+    session.flush()
+    return new

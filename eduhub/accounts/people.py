@@ -1,0 +1,65 @@
+"""Who is here: people, and the names they sign in with.
+
+This module must not know credentials or schools.
+"""
+
+import unicodedata
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub.accounts.models import Person
+from eduhub.errors import BadInput, SignInNameTaken
+
+
+def add(
+    session: Session, *, org_uid: str, name: str, sign_in_name: str | None = None, language: str | None = None
+) -> Person:
+    """A new person at a school. Raises BadInput, and SignInNameTaken when that is known here."""
+    person = Person(org_uid=org_uid, name=_tidy_name(name), language=language)
+    if sign_in_name is not None:
+        person.sign_in_name = _free(session, sign_in_name)
+    session.add(person)
+    session.flush()
+    return person
+
+
+def rename(session: Session, person: Person, name: str) -> None:
+    """Give a person another name. Raises BadInput."""
+    person.name = _tidy_name(name)
+    session.flush()
+
+
+def let_sign_in_as(session: Session, person: Person, sign_in_name: str) -> None:
+    """Give a person a name to sign in with. Raises BadInput, SignInNameTaken."""
+    if tidy_sign_in_name(sign_in_name) != person.sign_in_name:
+        person.sign_in_name = _free(session, sign_in_name)
+        session.flush()
+
+
+def called(session: Session, sign_in_name: str) -> list[Person]:
+    """Everybody who signs in with this name: one, or none, or several after two machines gave it out."""
+    name = tidy_sign_in_name(sign_in_name)
+    return list(session.scalars(select(Person).where(Person.sign_in_name == name).order_by(Person.uid)))
+
+
+def tidy_sign_in_name(text: str) -> str:
+    """The one form of a sign-in name: what looks the same to a person is the same."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def _free(session: Session, sign_in_name: str) -> str:
+    tidy = tidy_sign_in_name(sign_in_name)
+    if not 2 <= len(tidy) <= 100 or any(unicodedata.category(letter)[0] in "CZ" for letter in tidy):
+        raise BadInput("a sign-in name has 2 to 100 letters or digits, and no spaces")
+    if called(session, tidy):
+        raise SignInNameTaken
+    return tidy
+
+
+def _tidy_name(text: str) -> str:
+    tidy = " ".join(unicodedata.normalize("NFC", text).split())
+    # Format characters (category Cf) join letters in some scripts; control characters do nothing good.
+    if not 1 <= len(tidy) <= 200 or any(unicodedata.category(letter) == "Cc" for letter in tidy):
+        raise BadInput("a name has 1 to 200 letters")
+    return tidy
