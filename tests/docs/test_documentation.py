@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 import pytest
+from eduhub.app import create_app
 
 from eduhub import config
-from eduhub.app import create_app
 from eduhub.config import Settings
 from eduhub.ops.cli import commands
 from eduhub.ops.handlers import HANDLERS
@@ -96,9 +96,11 @@ def test_the_readme_names_no_folder_that_is_not_there() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    broken = []
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)} -> {target}")
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)} -> {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
     assert broken == []

@@ -39,7 +39,8 @@ def main(case: str) -> None:
         for name in case.split(",")
     ]
     Supervisor(services, stop_within_s=1.0).run()
-    print("ended well", flush=True)
+    sys.stdout.write("ended well\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from pathlib import Path
 from sqlalchemy import select
 
 from eduhub.accounts.models import Person
-from eduhub.courses import editing
+from eduhub.courses import editing, publishing
 from eduhub.courses.models import Lesson, LessonSource
-from eduhub.errors import DemoRefused
+from eduhub.errors import DemoRefused, MediaRefused
 from eduhub.installation import Installation
+from eduhub.jobs import queue
 from eduhub.media import program, uploads
 from eduhub.media.intents import UploadIntent
 from eduhub.media.models import Source
@@ -37,13 +38,23 @@ def load(installation: Installation, bar: Bar) -> school.DemoSchool:
         raise DemoRefused(reason="a school's box gets its lessons from its hub")
     demo = _school(installation)
     for lecture in LECTURES:
-        lesson_uid = demo.lesson_uids[lecture.key]
-        if _source_of(installation, lesson_uid) is None:
-            _upload(installation, lecture, lesson_uid, bar)
-        if not _is_published(installation, lesson_uid):
-            with bar(f"Preparing {lecture.key}") as move:
-                inline.run_until(installation, lambda uid=lesson_uid: _is_published(installation, uid), move)  # type: ignore[misc]
+        _bring_out(installation, lecture, demo.lesson_uids[lecture.key], bar)
     return demo
+
+
+def _bring_out(installation: Installation, lecture: Lecture, lesson_uid: str, bar: Bar) -> None:
+    """Go on from wherever an earlier run stopped: no file yet, a file that waits, a prepared one, published."""
+    source_uid = _arrived_source(installation, lesson_uid) or _upload(installation, lecture, lesson_uid, bar)
+    if _is_published(installation, lesson_uid):
+        return
+    with installation.database.write() as session:
+        publishing.publish(session, installation, lesson_uid, None)
+        if session.get_one(Source, source_uid).state == "arrived":
+            then = {"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}}
+            wanted = {"source_uid": source_uid}
+            queue.enqueue(session, "media.prepare", wanted, then=then, dedupe=f"media.prepare:{source_uid}")
+    with bar(f"Preparing {lecture.key}") as move:
+        inline.run_until(installation, lambda: _is_out(installation, lesson_uid, source_uid), move)
 
 
 def _school(installation: Installation) -> school.DemoSchool:
@@ -71,7 +82,7 @@ def _keep(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _source_of(installation: Installation, lesson_uid: str) -> str | None:
+def _arrived_source(installation: Installation, lesson_uid: str) -> str | None:
     """The source whose file has arrived, whatever became of it since."""
     with installation.database.read() as session:
         return session.execute(
@@ -88,8 +99,16 @@ def _is_published(installation: Installation, lesson_uid: str) -> bool:
         return lesson is not None and lesson.package_id is not None
 
 
-def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: Bar) -> None:
-    """Make the file and hand it in as the page of the lesson would."""
+def _is_out(installation: Installation, lesson_uid: str, source_uid: str) -> bool:
+    with installation.database.read() as session:
+        refusal = session.get_one(Source, source_uid).refusal
+    if refusal is not None:
+        raise MediaRefused(str(refusal), reason=str(refusal))
+    return _is_published(installation, lesson_uid)
+
+
+def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: Bar) -> str:
+    """Make the file and hand it in as the page of the lesson would; returns the uid of its source."""
     with tempfile.TemporaryDirectory(dir=installation.settings.data_dir / "work") as folder, bar(
         f"Recording {lecture.key}"
     ) as move:
@@ -102,8 +121,8 @@ def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: 
             org_uid = lesson.org_uid
         intent = UploadIntent(
             source_uid=source_uid, org_uid=org_uid, lesson_uid=lesson_uid, language=lecture.language,
-            max_bytes=MAX_BYTES, expires_steady_s=installation.steady.now_s() + _INTENT_LASTS_S,
+            max_bytes=MAX_BYTES, expires_steady_s=int(installation.steady.now_s()) + _INTENT_LASTS_S, back="/",
             then={"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}},
         )  # fmt: skip
         with made.open("rb") as stream:
-            uploads.receive(installation, intent, stream, made.name)
+            return uploads.receive(installation, intent, stream, made.name).uid

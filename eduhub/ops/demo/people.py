@@ -17,7 +17,7 @@ class Adult:
     sign_in_name: str
     name: str
     role: str
-    scope: str  # all, region, course, or the key of a school
+    scope: str  # all, region, course, group, or the key of a school
     school: str | None  # None: at home in the region
     language: str
 
@@ -34,7 +34,7 @@ ADULTS = (
     Adult("norbu", "诺布", "school_admin", "nyima", "nyima", "zh"),
     Adult("tashi", "扎西", "teacher", "course", "shuanghu", "zh"),
     Adult("sonam", "Sonam", "teacher", "nyima", "nyima", "en"),
-    Adult("drolkar", "卓嘎", "assistant", "shuanghu", "shuanghu", "zh"),
+    Adult("drolkar", "卓嘎", "assistant", "group", "shuanghu", "zh"),
     Adult("yangchen", "央金", "reviewer", "region", None, "zh"),
 )
 

@@ -119,6 +119,7 @@ def _add_adult(session: Session, places: _Places, adult: Adult, course_uid: str,
         "all": ("all", None),
         "region": ("organisation", places.region),
         "course": ("course", course_uid),
+        "group": ("group", places.groups.get(adult.school or "")),
     } | {key: ("organisation", uid) for key, uid in places.schools.items()}
     kind, scope_uid = scopes[adult.scope]
     wanted = [(kind, scope_uid)]
