@@ -1,0 +1,86 @@
+"""What a school's box shows of itself: whether everything for the coming days is here, and the link."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from eduhub.courses.models import Lesson, PlanRow
+from eduhub.delivery.models import PackageRow, PartRow
+from eduhub.errors import error_table
+from eduhub import guard
+from eduhub.http import caches
+from eduhub.sync.models import OutboxRow, Upstream
+from eduhub.web import boxes
+from eduhub.web.edge import reading, today
+from eduhub.web.states import State
+
+bp = Blueprint("box", __name__)
+DAYS_AHEAD = 7
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A planned lesson that is not whole here."""
+
+    lesson: Lesson
+    held_bytes: int
+    all_bytes: int
+
+
+@bp.get("/box")
+@guard.allow(guard.signed_in)
+@caches("no-store")
+def status() -> ResponseReturnValue:
+    """'Everything for the coming days is here', or what is missing."""
+    viewer = guard.viewer()
+    with reading() as session:
+        upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
+        page = render_template(
+            "school/box.html", missing=_missing(session, today(session, viewer.person.org_uid if viewer.person else None)),
+            link=_link(upstream),
+            lessons=session.scalar(
+                select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
+            ),
+            bytes=session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
+            waiting=session.scalar(
+                select(func.count()).select_from(OutboxRow).where(OutboxRow.acknowledged_steady_s.is_(None))
+            ),
+        )
+    return page
+
+
+def _missing(session: Session, day: str) -> list[Missing]:
+    """Planned lessons of the coming days whose wanted parts are not all held; sizes of the newest package."""
+    until = (date.fromisoformat(day) + timedelta(days=DAYS_AHEAD)).isoformat()
+    planned = select(PlanRow.lesson_uid).where(
+        PlanRow.dropped_on.is_(None), PlanRow.day.is_(None) | PlanRow.day.between(day, until)
+    )
+    missing = []
+    for lesson in session.scalars(select(Lesson).where(Lesson.uid.in_(planned), Lesson.state == "published")):
+        newest = session.scalars(
+            select(PackageRow).where(PackageRow.lesson_uid == lesson.uid, ~PackageRow.withdrawn)
+            .order_by(PackageRow.revision.desc())
+        ).first()
+        sizes = [] if newest is None else session.execute(
+            select(PartRow.bytes, PartRow.held).where(PartRow.package_id == newest.id, PartRow.wanted)
+        ).all()
+        held, total = sum(size for size, here in sizes if here), sum(size for size, _ in sizes)
+        if newest is None or held < total:
+            missing.append(Missing(lesson, held, total))
+    return missing
+
+
+def _link(upstream: Upstream | None) -> State:
+    if upstream is None:
+        return State(gettext("This box has not joined a hub yet."), "no", "bad")
+    heard = boxes.since(upstream.last_contact_ms) if upstream.last_contact_ms else State(gettext("not reached yet"), "wait", "slow")
+    if upstream.last_error is None:
+        return heard
+    sentences = {error.code: (error.happened, error.kept) for error in error_table()}
+    happened, kept = sentences.get(upstream.last_error, sentences["sync.link_down"])
+    return State(heard.word, "wait", "slow", f"{gettext(happened)} {gettext(kept)}")

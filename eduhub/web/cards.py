@@ -1,0 +1,104 @@
+"""What a page shows of a lesson that can be watched here: picture, length, what it costs, how far one is.
+
+A card is made of the newest package whose floor this machine holds; a lesson without one has
+no card, and no page speaks of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub.courses.models import Course, Lesson
+from eduhub.delivery.models import PackageRow, PartRow
+from eduhub.delivery.package import Manifest, Part
+from eduhub.learning.models import Progress
+
+# What one tap on Play fetches, best first: the plain file, else the lightest track with the voice.
+_PICTURES = ("v240", "v360", "v720", "stills")
+_VOICES = ("aac", "opus")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One lesson as a row or a picture on a page."""
+
+    lesson: Lesson
+    course: Course
+    package_id: str
+    timeline_uid: str
+    parts: tuple[Part, ...]  # those that this machine holds
+    duration_ms: int
+    bytes: int  # what Play costs
+    poster: str | None  # its address, below the package's own path
+    download: str | None
+    seen_percent: int = 0
+    day: str | None = None
+    period: int | None = None
+
+    def on(self, day: str | None, period: int | None) -> "Card":
+        """The same card, planned for a day."""
+        return replace(self, day=day, period=period)
+
+
+def of_lessons(
+    session: Session, lessons: Iterable[Lesson], courses: Mapping[str, Course], person_uid: str | None
+) -> dict[str, Card]:
+    """The cards of those lessons that can be watched here, by lesson uid."""
+    wanted = {lesson.uid: lesson for lesson in lessons if lesson.course_uid in courses}
+    found = session.scalars(
+        select(PackageRow)
+        .where(PackageRow.lesson_uid.in_(wanted), PackageRow.floor_held, ~PackageRow.withdrawn)
+        .order_by(PackageRow.revision)
+    )
+    newest = {row.lesson_uid: row for row in found}
+    held = _held(session, [row.id for row in newest.values()])
+    seen = _seen(session, person_uid, list(wanted))
+    return {
+        uid: _card(wanted[uid], courses[wanted[uid].course_uid], row, held.get(row.id, set()), seen)
+        for uid, row in newest.items()
+    }
+
+
+def _held(session: Session, package_ids: list[str]) -> dict[str, set[str]]:
+    held: dict[str, set[str]] = {}
+    for package_id, sha256 in session.execute(
+        select(PartRow.package_id, PartRow.sha256).where(PartRow.package_id.in_(package_ids), PartRow.held)
+    ):
+        held.setdefault(package_id, set()).add(sha256)
+    return held
+
+
+def _seen(session: Session, person_uid: str | None, lesson_uids: list[str]) -> dict[tuple[str, str], int]:
+    if person_uid is None:
+        return {}
+    rows = session.scalars(
+        select(Progress).where(Progress.person_uid == person_uid, Progress.lesson_uid.in_(lesson_uids))
+    )
+    return {(row.lesson_uid, row.timeline_uid): row.seen_ms for row in rows}
+
+
+def _card(
+    lesson: Lesson, course: Course, row: PackageRow, held: set[str], seen: Mapping[tuple[str, str], int]
+) -> Card:
+    manifest = Manifest.from_bytes(row.manifest)
+    parts = tuple(part for part in manifest.parts if part.sha256 in held)
+    by_name = {part.name: part for part in parts}
+    poster = next((part for part in parts if part.kind == "poster"), None)
+    download = next((part for part in parts if part.kind == "download"), None)
+    base = f"/p/{row.id}/"
+    seen_ms = seen.get((lesson.uid, row.timeline_uid), 0)
+    return Card(
+        lesson=lesson, course=course, package_id=row.id, timeline_uid=row.timeline_uid, parts=parts, duration_ms=manifest.duration_ms,
+        bytes=download.bytes if download else _lightest(by_name),
+        poster=base + poster.sha256 if poster else None,
+        download=base + download.sha256 if download else None,
+        seen_percent=min(100, 100 * seen_ms // manifest.duration_ms) if manifest.duration_ms else 0,
+    )
+
+
+def _lightest(by_name: Mapping[str, Part]) -> int:
+    picture = next((by_name[name].bytes for name in _PICTURES if name in by_name), 0)
+    voice = next((by_name[name].bytes for name in _VOICES if name in by_name), 0)
+    return picture + voice

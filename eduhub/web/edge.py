@@ -1,0 +1,74 @@
+"""What every page does at its edge: open a transaction in the reader's name, know the day, cut a list into pages."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from eduhub import clock, guard
+from eduhub.changes import Travelling
+from eduhub.courses import plan
+from eduhub.errors import BadInput, NotFound
+from eduhub.sync import schedule_clock
+from eduhub.uids import parse_uid
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=Travelling)
+PAGE_ROWS = 50
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """One state of the database."""
+    with guard.here().database.read() as session:
+        yield session
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """One transaction, booked to the reader and committed at the end."""
+    with guard.here().database.write() as session:
+        person = guard.viewer().person
+        session.info["by_uid"] = person.uid if person else None
+        yield session
+
+
+def today(session: Session, org_uid: str | None) -> str:
+    """The day at a school, as ISO text. A box goes by its schedule clock, as far as it knows one."""
+    here = guard.here()
+    at_ms = schedule_clock.now_ms(session, here.steady) if here.settings.role == "node" else None
+    at = clock.now() if at_ms is None else datetime.fromtimestamp(at_ms / 1000, tz=UTC)
+    return plan.school_day(session, org_uid or "", at)
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a long list. Numbers begin at 1."""
+
+    rows: Sequence[T]
+    number: int
+    last: int
+    count: int
+
+
+def page_of(rows: Sequence[T]) -> Page[T]:
+    """The page that `?page=` asks for, or the nearest there is."""
+    last = max(1, -(-len(rows) // PAGE_ROWS))
+    asked = request.args.get("page", 1, type=int)
+    number = min(max(asked, 1), last)
+    return Page(rows[(number - 1) * PAGE_ROWS : number * PAGE_ROWS], number, last, len(rows))
+
+
+def row_of(session: Session, model: type[Row], uid: str, *, org_uid: str | None = None) -> Row:
+    """The row with this uid, of this organisation if one is given; raises NotFound, also for a uid that is none."""
+    try:
+        row = session.get(model, parse_uid(uid))
+    except BadInput as error:
+        raise NotFound() from error
+    if row is None or (org_uid is not None and row.org_uid != org_uid):
+        raise NotFound()
+    return row

@@ -1,0 +1,91 @@
+"""The base of all forms: our own words for WTForms' messages, and how a refusal lands in the form.
+
+Nothing typed is lost by an error: a refusal from the domain becomes a message in the same
+form, which is shown again as it was sent.
+"""
+
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import Field, HiddenField, SelectField, StringField, validators
+
+from eduhub.errors import EduHubError, N_
+from eduhub.web import languages
+
+_THEIRS = {
+    "Not a valid choice.": N_("Choose one of the list."),
+    "Not a valid integer value.": N_("Type a whole number."),
+    "Not a valid date value.": N_("Choose a day."),
+}
+
+
+class _OurWords:
+    """What WTForms asks for translations of its own messages."""
+
+    def gettext(self, message: str) -> str:
+        return gettext(_THEIRS.get(message, message))
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return gettext(one if count == 1 else many)
+
+
+class Form(FlaskForm):
+    """A form with a CSRF token and our words."""
+
+    class Meta(FlaskForm.Meta):
+        """Where WTForms looks its messages up."""
+
+        def get_translations(self, form: Any) -> Any:
+            """Our own catalogue."""
+            return _OurWords()
+
+    def refuse(self, error: EduHubError, field: str | None = None) -> None:
+        """Put the sentences of a refusal into the form, at `field` or above it all."""
+        text = sentence(error)
+        if field:
+            self[field].errors = [*self[field].errors, text]
+        else:
+            self.form_errors.append(text)
+
+
+def sentence(error: EduHubError) -> str:
+    """What happened and what to do, in the page's language."""
+    happened, next_step = gettext(error.happened), gettext(error.next_step)
+    return f"{happened % error.facts if error.facts else happened} {next_step}"
+
+
+def needed(message: Any) -> list[Any]:
+    """The validators of a field that must not be empty, with our own words."""
+    return [validators.InputRequired(message), validators.DataRequired(message)]
+
+
+def text_field(label: Any, message: Any, *, longest: int = 200) -> StringField:
+    """A line of text that must be there."""
+    too_long = lazy_gettext("This is too long: at most %(longest)s letters.", longest=longest)
+    return StringField(
+        label, validators=[*needed(message), validators.Length(max=longest, message=too_long)],
+        filters=[lambda text: text.strip() if text else text], render_kw={"maxlength": longest},
+    )
+
+
+def language_field() -> SelectField:
+    """What language something is in."""
+    return SelectField(lazy_gettext("Language"), choices=list(languages.NAMES.items()))
+
+
+def back_field() -> HiddenField:
+    """Where to go afterwards."""
+    return HiddenField()
+
+
+def local_path(text: str | None) -> str:
+    """`text` if it is a path of this site, else the first page: no form may lead elsewhere."""
+    if text and text.startswith("/") and not text.startswith(("//", "/\\")) and "\n" not in text and "\r" not in text:
+        return text
+    return "/"
+
+
+def lines(field: Field) -> str:
+    """The trimmed text of a field, empty when nothing was typed."""
+    return (field.data or "").strip()

@@ -1,0 +1,19 @@
+"""The cookie that lets a page's reader fetch the parts of one package."""
+
+from flask import Response
+
+from eduhub import guard
+from eduhub.delivery import passes
+from eduhub.delivery.http import pass_cookie
+
+
+def give(answer: Response, package_id: str) -> None:
+    """Put a pass for `package_id` on the answer, for the hours of the setting `pass_hours`."""
+    here, viewer = guard.here(), guard.viewer()
+    hours = here.settings.pass_hours
+    token = passes.mint(
+        here.keys.secret, package_id=package_id, audience="learner",
+        person_uid=viewer.person.uid if viewer.person else None,
+        expires_steady_s=int(here.steady.now_s()) + hours * 3600,
+    )
+    answer.headers.add("Set-Cookie", pass_cookie(package_id, token, max_age_s=hours * 3600, secure=here.settings.secure_cookies))

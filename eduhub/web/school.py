@@ -1,0 +1,284 @@
+"""Pages of the school's admin: what needs one, classes, who is in them, courses, the plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from wtforms import DateField, IntegerField, SelectField, validators
+
+from eduhub import guard
+from eduhub.accounts.models import Person
+from eduhub.courses import audience, plan
+from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
+from eduhub.errors import BadInput
+from eduhub.http import caches
+from eduhub.schools import enrolment, groups
+from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar
+from eduhub.web import boxes, roster, shown
+from eduhub.web.edge import reading, row_of, today, writing
+from eduhub.web.forms import Form
+from eduhub.web.rights import ENROLMENT, GROUP, PLAN_ROW, SCHOOL
+
+bp = Blueprint("school", __name__)
+PLAN_DAYS = 14
+
+
+class GroupForm(Form):
+    """A new class: the year in which its children began, and its number."""
+
+    stage = SelectField(
+        lazy_gettext("Stage"),
+        choices=[
+            ("primary", lazy_gettext("primary school")), ("junior", lazy_gettext("junior middle school")),
+            ("senior", lazy_gettext("senior middle school")),
+        ],
+    )  # fmt: skip
+    intake_year = IntegerField(
+        lazy_gettext("Year in which they began"),
+        validators=[validators.InputRequired(lazy_gettext("Type the year, for example 2021.")),
+                    validators.NumberRange(1990, 2100, lazy_gettext("Type the year, for example 2021."))],
+    )  # fmt: skip
+    class_number = IntegerField(
+        lazy_gettext("Number of the class"),
+        validators=[validators.InputRequired(lazy_gettext("Type the number of the class.")),
+                    validators.NumberRange(1, 99, lazy_gettext("Type the number of the class."))],
+    )  # fmt: skip
+
+
+class WithdrawForm(Form):
+    """Why and when a child leaves a class."""
+
+    reason = SelectField(
+        lazy_gettext("Why"),
+        choices=[
+            ("withdrawn", lazy_gettext("left the school")), ("moved_group", lazy_gettext("goes to another class")),
+            ("transferred", lazy_gettext("goes to another school")), ("graduated", lazy_gettext("finished school")),
+        ],
+    )  # fmt: skip
+    on = DateField(lazy_gettext("Last day"), validators=[validators.InputRequired(lazy_gettext("Choose a day."))])
+
+
+class PlanForm(Form):
+    """One lesson on one day."""
+
+    lesson_uid = SelectField(lazy_gettext("Lesson"))
+    day = DateField(lazy_gettext("Day"), validators=[validators.InputRequired(lazy_gettext("Choose a day."))])
+    period = IntegerField(
+        lazy_gettext("Period"),
+        validators=[validators.Optional(), validators.NumberRange(1, 15, lazy_gettext("Periods go from 1 to 15."))],
+    )
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that waits for the admin."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """A row of the plan with its lesson."""
+
+    row: PlanRow
+    lesson: Lesson
+
+
+@bp.get("/schools/<org_uid>")
+@guard.allow(SCHOOL)
+@caches("no-store")
+def home(org_uid: str) -> ResponseReturnValue:
+    """The admin's first page."""
+    with reading() as session:
+        school = row_of(session, Organisation, org_uid)
+        day = today(session, org_uid)
+        rows = roster.groups_of(session, org_uid, day)
+        people = roster.people_of(session, org_uid, day)
+        courses = _courses_of(session, [row.group.uid for row in rows], day)
+        held = boxes.of_school(session, org_uid)
+    page = render_template(
+        "school/home.html", school=school, groups=rows, people_count=len(people), courses=courses, boxes=held,
+        needs=_needs(org_uid, people, rows), parent_link=guard.viewer().is_operator,
+    )
+    return page
+
+
+def _needs(org_uid: str, people: Sequence[roster.PersonRow], rows: Sequence[roster.GroupRow]) -> list[Need]:
+    needs = []
+    alone = sum(1 for row in people if row.is_child and not row.group_names)
+    if alone:
+        text = ngettext("%(num)s child without a class", "%(num)s children without a class", alone)
+        needs.append(Need(text, url_for("people.everybody", org_uid=org_uid, without_class=1)))
+    idle = [row for row in rows if row.children and not row.courses]
+    needs += [
+        Need(gettext("%(name)s takes no course yet", name=row.name), url_for("school.group", group_uid=row.group.uid))
+        for row in idle
+    ]
+    return needs
+
+
+def _courses_of(session: Session, group_uids: Sequence[str], day: str) -> list[Course]:
+    by_uid = {course.uid: course for uid in group_uids for course in audience.courses_of_group(session, uid, day)}
+    return list(by_uid.values())
+
+
+@bp.route("/schools/<org_uid>/groups/new", methods=["GET", "POST"])
+@guard.allow(SCHOOL)
+@caches("no-store")
+def new_group(org_uid: str) -> ResponseReturnValue:
+    """Make a class. Its name follows from its year, and changes by itself each summer."""
+    with reading() as session:
+        school = row_of(session, Organisation, org_uid)
+        calendar = session.get(SchoolCalendar, org_uid)
+    form = GroupForm(intake_year=calendar.current_school_year if calendar else None, class_number=1)
+    if form.validate_on_submit():
+        try:
+            with writing() as session:
+                group = groups.add(
+                    session, org_uid=org_uid, stage=form.stage.data, intake_year=form.intake_year.data,
+                    class_number=form.class_number.data,
+                )
+            return redirect(url_for("school.group", group_uid=group.uid), 303)
+        except BadInput as error:
+            form.refuse(error)
+    page = render_template(
+        "school/form.html", form=form, heading=gettext("Make a class"), act=gettext("Make this class"),
+        intro=gettext("The class gets its name from these, and moves up by itself when the school year begins."),
+        where=[(url_for("school.home", org_uid=org_uid), shown.plain(school.names))], hints={},
+    )
+    return page, 400 if form.errors else 200
+
+
+@bp.get("/groups/<group_uid>")
+@guard.allow(GROUP)
+@caches("no-store")
+def group(group_uid: str) -> ResponseReturnValue:
+    """A class: its children, its courses, its plan."""
+    return _group_page(group_uid, None)
+
+
+def _group_page(group_uid: str, form: PlanForm | None) -> ResponseReturnValue:
+    with reading() as session:
+        group = row_of(session, Group, group_uid)
+        school = row_of(session, Organisation, group.org_uid)
+        day = today(session, group.org_uid)
+        until = (date.fromisoformat(day) + timedelta(days=PLAN_DAYS)).isoformat()
+        courses = audience.courses_of_group(session, group_uid, day)
+        taken = {course.uid for course in courses}
+        lines = [
+            PlanLine(row, row_of(session, Lesson, row.lesson_uid))
+            for row in plan.for_group(session, group_uid, day, until)
+        ]
+        page = render_template(
+            "school/group.html", group=group, school=school, name=roster.group_name(session, group),
+            children=roster.children_of(session, group_uid, day),
+            without_class=[row.person for row in roster.people_of(session, group.org_uid, day) if row.is_alone],
+            courses=courses, plan=lines,
+            open_courses=[c for c in audience.courses_open_to(session, group.org_uid) if c.uid not in taken],
+            plan_form=_with_lessons(session, form or PlanForm(formdata=None, day=date.fromisoformat(day)), taken),
+        )
+    return page, 400 if form and form.errors else 200
+
+
+def _with_lessons(session: Session, form: PlanForm, course_uids: set[str]) -> PlanForm:
+    lessons = session.scalars(
+        select(Lesson)
+        .where(Lesson.course_uid.in_(course_uids), Lesson.state == "published")
+        .order_by(Lesson.course_uid, Lesson.position)
+    )
+    form.lesson_uid.choices = [(lesson.uid, shown.plain(lesson.titles, lesson.language)) for lesson in lessons]
+    return form
+
+
+@bp.post("/groups/<group_uid>/children")
+@guard.allow(GROUP)
+@caches("no-store")
+def enrol_in_group(group_uid: str) -> ResponseReturnValue:
+    """Put a child of the school into the class."""
+    with writing() as session:
+        group = row_of(session, Group, group_uid)
+        person = row_of(session, Person, request.form.get("person_uid", ""), org_uid=group.org_uid)
+        enrolment.enrol(
+            session, person_uid=person.uid, group_uid=group_uid, starts_on=today(session, group.org_uid)
+        )
+    return redirect(url_for("school.group", group_uid=group_uid), 303)
+
+
+@bp.route("/enrolments/<enrolment_uid>/withdraw", methods=["GET", "POST"])
+@guard.allow(ENROLMENT)
+@caches("no-store")
+def withdraw(enrolment_uid: str) -> ResponseReturnValue:
+    """Take a child out of a class, with the reason and the last day."""
+    with reading() as session:
+        span = row_of(session, Enrolment, enrolment_uid)
+        person = row_of(session, Person, span.person_uid)
+        group = row_of(session, Group, span.group_uid)
+        name = roster.group_name(session, group)
+        form = WithdrawForm(on=date.fromisoformat(today(session, span.org_uid)))
+    if form.validate_on_submit():
+        try:
+            with writing() as session:
+                enrolment.withdraw(session, enrolment_uid, form.on.data.isoformat(), form.reason.data)
+            flash(gettext("%(name)s is no longer in %(group)s.", name=person.name, group=name))
+            return redirect(url_for("school.group", group_uid=group.uid), 303)
+        except BadInput as error:
+            form.refuse(error)
+    page = render_template("school/withdraw.html", form=form, person=person, group=group, group_name=name)
+    return page, 400 if form.errors else 200
+
+
+@bp.post("/groups/<group_uid>/courses")
+@guard.allow(GROUP)
+@caches("no-store")
+def take_course(group_uid: str) -> ResponseReturnValue:
+    """The class takes a course that is open to its school."""
+    with writing() as session:
+        group = row_of(session, Group, group_uid)
+        course_uid = request.form.get("course_uid", "")
+        if course_uid not in {course.uid for course in audience.courses_open_to(session, group.org_uid)}:
+            raise BadInput("this course is not open to the school")
+        session.add(
+            GroupCourse(
+                org_uid=group.org_uid, group_uid=group_uid, course_uid=course_uid,
+                starts_on=today(session, group.org_uid),
+            )
+        )
+    return redirect(url_for("school.group", group_uid=group_uid), 303)
+
+
+@bp.post("/groups/<group_uid>/plan")
+@guard.allow(GROUP)
+@caches("no-store")
+def add_to_plan(group_uid: str) -> ResponseReturnValue:
+    """A lesson on a day, in a period."""
+    form = PlanForm()
+    with reading() as session:
+        group = row_of(session, Group, group_uid)
+        day = today(session, group.org_uid)
+        _with_lessons(session, form, {course.uid for course in audience.courses_of_group(session, group_uid, day)})
+    if not form.validate_on_submit():
+        return _group_page(group_uid, form)
+    with writing() as session:
+        plan.add(
+            session, group_uid=group_uid, lesson_uid=form.lesson_uid.data, day=form.day.data.isoformat(),
+            period=form.period.data,
+        )
+    return redirect(url_for("school.group", group_uid=group_uid), 303)
+
+
+@bp.post("/plan/<plan_uid>/drop")
+@guard.allow(PLAN_ROW)
+@caches("no-store")
+def drop_from_plan(plan_uid: str) -> ResponseReturnValue:
+    """Take a row out of the plan."""
+    with writing() as session:
+        row: Any = row_of(session, PlanRow, plan_uid)
+        plan.drop(session, plan_uid, today(session, row.org_uid))
+    return redirect(url_for("school.group", group_uid=row.group_uid), 303)
