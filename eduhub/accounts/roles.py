@@ -19,7 +19,7 @@ ROLES: dict[str, frozenset[str]] = {
     "school_admin": frozenset({"organisation"}),
     "teacher": frozenset({"organisation", "course", "group"}),
     "assistant": frozenset({"course", "group"}),
-    "reviewer": frozenset({"all", "organisation", "course"}),
+    "reviewer": frozenset({"organisation", "course"}),
     "student": frozenset({"organisation", "group"}),
 }
 
