@@ -139,7 +139,8 @@ class _Shift:
         started_s = clock.monotonic_s()
         error: Exception | None = None
         try:
-            self._handlers[held.kind](JobContext(self._installation, held.uid, running.progress), **held.args)
+            with logs.about(job=held.uid):
+                self._handlers[held.kind](JobContext(self._installation, held.uid, running.progress), **held.args)
         except Exception as raised:  # noqa: BLE001 - whatever a handler raises is written down and decided by `fail`
             error = raised
         try:
@@ -252,7 +253,7 @@ def timers_of(settings: config.Settings) -> list[Timer]:
 def main() -> int:
     """Run the worker of this installation until SIGTERM or SIGINT."""
     settings = config.load()
-    logs.configure(settings.log_format)
+    logs.configure(settings)
     stop = threading.Event()
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:

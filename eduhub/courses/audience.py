@@ -10,7 +10,7 @@ This module must not know pages or passes; who may *change* a course is decided 
 
 from collections.abc import Iterable
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from eduhub.accounts import roles
@@ -102,12 +102,12 @@ def _is_taught(session: Session, group_uid: str, lesson: Lesson, on: str) -> boo
     return session.execute(taken.limit(1)).first() is not None or session.execute(planned.limit(1)).first() is not None
 
 
-def _spans(group_uid: str, on: str) -> tuple[object, ...]:
+def _spans(group_uid: str, on: str) -> tuple[ColumnElement[bool], ...]:
     ended = or_(GroupCourse.ended_on.is_(None), GroupCourse.ended_on > on)
     return (GroupCourse.group_uid == group_uid, GroupCourse.starts_on <= on, ended)
 
 
-def _planned(group_uid: str) -> tuple[object, ...]:
+def _planned(group_uid: str) -> tuple[ColumnElement[bool], ...]:
     return (PlanRow.group_uid == group_uid, PlanRow.dropped_on.is_(None))
 
 
