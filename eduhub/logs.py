@@ -78,8 +78,10 @@ def configure(settings: HasLogFormat) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    # httpx writes every address it asks for, and an address can hold what is nobody's business.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # httpx writes every address it asks for, and an address can hold what is nobody's business;
+    # alembic writes four lines at every start.
+    for talkative in ("httpx", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def drop_what_is_never_logged(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
