@@ -93,7 +93,11 @@ def lessons_of_person(session: Session, person_uid: str, on: str) -> list[Lesson
 def _groups_of(session: Session, person_uid: str, on: str) -> list[Group]:
     spans = enrolment.current(session, person_uid=person_uid, on=on)
     uids = {span.group_uid for span in spans}
-    return list(session.scalars(select(Group).where(Group.uid.in_(uids)).order_by(Group.uid)))
+    groups = list(session.scalars(select(Group).where(Group.uid.in_(uids)).order_by(Group.uid)))
+    # A composite class is taught too, to the children of the classes it is made of.
+    schools = {group.org_uid for group in groups}
+    composites = session.scalars(select(Group).where(Group.kind == "composite", Group.org_uid.in_(schools)))
+    return [*groups, *(group for group in composites if uids & set(group.member_group_uids or ()))]
 
 
 def _is_taught(session: Session, group_uid: str, lesson: Lesson, on: str) -> bool:

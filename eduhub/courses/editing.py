@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from eduhub import clock
 from eduhub.courses import audience as reading
 from eduhub.courses.models import Course, GroupCourse, Lesson, LessonSource, Unit
 from eduhub.errors import BadInput, NotAllowed, NotFound
@@ -138,8 +139,9 @@ def give_course(session: Session, *, group_uid: str, course_uid: str, starts_on:
     if not reading.may_org_have(session, course, group.org_uid):
         raise NotAllowed(f"course {course_uid} is not for organisation {group.org_uid}")
     span = GroupCourse(
-        org_uid=group.org_uid, group_uid=group_uid, course_uid=course_uid, starts_on=starts_on, ended_on=None
-    )
+        org_uid=group.org_uid, group_uid=group_uid, course_uid=course_uid, starts_on=clock.check_day(starts_on),
+        ended_on=None,
+    )  # fmt: skip
     session.add(span)
     session.flush()
     return span
@@ -151,7 +153,7 @@ def end_course(session: Session, group_course_uid: str, on: str) -> GroupCourse:
     if span is None:
         raise NotFound(f"no group course {group_course_uid}")
     if span.ended_on is None:
-        span.ended_on = on
+        span.ended_on = clock.check_day(on)
         session.flush()
     return span
 

@@ -6,13 +6,13 @@ travelling row. A dropped row stays dropped. Days are ISO text in the school's o
 This module must not know who may edit a plan, nor what a box fetches because of it.
 """
 
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from eduhub import logs
+from eduhub import clock, logs
 from eduhub.courses import audience
 from eduhub.courses.models import Course, Lesson, PlanRow
 from eduhub.errors import BadInput, NotAllowed, NotFound
@@ -110,10 +110,6 @@ def _row(session: Session, plan_uid: str) -> PlanRow:
 
 def _check(day: str | None, period: int | None) -> None:
     if day is not None:
-        try:
-            if date.fromisoformat(day).isoformat() != day:
-                raise ValueError(day)
-        except ValueError as error:
-            raise BadInput("a day looks like 2026-11-23") from error
+        clock.check_day(day)
     if period is not None and not (day is not None and 1 <= period <= MAX_PERIOD):
         raise BadInput(f"a period is a number from 1 to {MAX_PERIOD}, of a day")
