@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 def setting(default: T, meaning: str, *, parse: Callable[[str], T]) -> T:
     """One row of the table: its default, what it means, and how its text is read."""
-    return field(default=default, metadata={"meaning": meaning, "parse": parse})  # type: ignore[return-value]
+    return field(default=default, metadata={"meaning": meaning, "parse": parse})
 
 
 def _one_of(*allowed: str) -> Callable[[str], Any]:

@@ -74,6 +74,7 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session:
             self._begin(session, "BEGIN")
             yield session
+            session.expunge_all()  # rows that were read stay readable; a rollback would empty them
             session.rollback()
 
     def _begin(self, session: Session, statement: str) -> None:

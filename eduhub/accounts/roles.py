@@ -58,16 +58,16 @@ def end(session: Session, grant_uid: str, on: str) -> None:
     session.flush()
 
 
-def of(session: Session, person_uid: str, on: str) -> list[RoleGrant]:
-    """The grants of a person that hold on a day."""
-    return list(
-        session.scalars(
-            select(RoleGrant)
-            .where(RoleGrant.person_uid == person_uid, RoleGrant.starts_on <= on)
-            .where(or_(RoleGrant.ended_on.is_(None), RoleGrant.ended_on > on))
-            .order_by(RoleGrant.uid)
-        )
-    )
+def of(session: Session, person_uid: str, on: str | None) -> list[RoleGrant]:
+    """The grants of a person that hold on a day.
+
+    None: nobody knows what day it is. Then a grant has begun, and one with an end has ended.
+    """
+    wanted = select(RoleGrant).where(RoleGrant.person_uid == person_uid).order_by(RoleGrant.uid)
+    if on is None:
+        return list(session.scalars(wanted.where(RoleGrant.ended_on.is_(None))))
+    has_not_ended = or_(RoleGrant.ended_on.is_(None), RoleGrant.ended_on > on)
+    return list(session.scalars(wanted.where(RoleGrant.starts_on <= on, has_not_ended)))
 
 
 def holders(session: Session, *, scope_kind: str, scope_uid: str | None, on: str) -> list[RoleGrant]:

@@ -1,0 +1,309 @@
+"""Who is asking, and what they may do: the rights of every route, decided here and nowhere else.
+
+    @bp.get("/schools/<org_uid>")
+    @guard.allow(guard.role("school_admin", "operator", of=guard.of_organisation))
+    @caches("no-store")
+    def school(org_uid: str) -> ResponseReturnValue: ...
+
+A role holds for a thing when its scope is `all`, an organisation on the thing's path upwards,
+the thing's course, or the thing's group. A route without a rule stops the start.
+
+Which lessons a person may *read* is `courses.audience`'s to say. This module must not know pages.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, request, session
+from flask_login import LoginManager, current_user, login_user, logout_user
+from sqlalchemy.orm import Session
+
+from eduhub import clock
+from eduhub.accounts import roles, sign_ins
+from eduhub.accounts.models import Person, RoleGrant, SignIn
+from eduhub.courses.models import Course, Lesson, PlanRow, Unit
+from eduhub.errors import BadInput, NotAllowed, NotFound, SignInNeeded
+from eduhub.installation import Installation
+from eduhub.schools import calendars, organisations
+from eduhub.schools.models import Enrolment, Group, Organisation
+from eduhub.sync import schedule_clock
+from eduhub.uids import parse_uid
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+# Blueprints that check a credential of their own kind: an upload intent, a box's signature.
+OWN_CREDENTIALS = frozenset({"media", "sync"})
+_EVERY_SCOPE = ("all", "organisation", "course", "group")
+
+
+# --- who is asking ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who is asking: a signed-in person with the roles that hold today, or nobody."""
+
+    person: Person | None = None
+    grants: tuple[RoleGrant, ...] = ()
+    sign_in_uid: str | None = None
+
+    @property
+    def org_uids(self) -> frozenset[str]:
+        """The organisations the viewer's roles name; they hold for everything below these too."""
+        named = (grant.scope_uid for grant in self.grants if grant.scope_kind == "organisation")
+        return frozenset(uid for uid in named if uid)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the viewer runs the whole installation."""
+        return self.has_role("operator")
+
+    def has_role(self, *wanted: str) -> bool:
+        """Whether the viewer has one of these roles, for whatever scope."""
+        return any(grant.role in wanted for grant in self.grants)
+
+    # What flask-login asks of a user.
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self.person is not None
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.person is None
+
+    @property
+    def is_active(self) -> bool:
+        return True
+
+    def get_id(self) -> str | None:
+        return self.sign_in_uid
+
+
+def here() -> Installation:
+    """The machine that answers this request."""
+    found: Installation = current_app.extensions["eduhub"]
+    return found
+
+
+def viewer() -> Viewer:
+    """Who is asking; read once in a request."""
+    found: Viewer = current_user._get_current_object()
+    return found
+
+
+def today(db: Session, org_uid: str | None = None) -> str | None:
+    """The day by which roles hold, at an organisation; None on a box that does not know what day it is."""
+    calendar = calendars.find(db, org_uid) if org_uid else None
+    zone = calendar.time_zone if calendar else calendars.TIME_ZONE
+    if here().settings.role == "node":
+        return schedule_clock.day(zone, schedule_clock.now_ms(db, here().steady))
+    return clock.today(zone)
+
+
+def sign_in(made: SignIn) -> None:
+    """Remember a sign-in in this browser. It counts from the next request on, once it is committed."""
+    session.clear()  # nothing that another reader of this browser left stays
+    login_user(Viewer(sign_in_uid=made.uid))
+    g.pop("_login_user", None)
+
+
+def sign_out() -> None:
+    """End this browser's sign-in, in the table and in the cookie."""
+    uid = session.get("_user_id")
+    if uid is not None:
+        with here().database.write() as db:
+            sign_ins.end(db, uid)
+    logout_user()
+    session.clear()
+
+
+def _load(sign_in_uid: str) -> Viewer | None:
+    with here().database.read() as db:
+        found = sign_ins.find(db, sign_in_uid)
+        person = db.get(Person, found.person_uid) if found else None
+        if found is None or person is None:
+            return None
+        return Viewer(person, tuple(roles.of(db, person.uid, today(db, person.org_uid))), found.uid)
+
+
+# --- what a thing belongs to --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a right is asked for: an organisation, and the course or group in it."""
+
+    org_uid: str
+    course_uid: str | None = None
+    group_uid: str | None = None
+
+
+ScopeOf = Callable[[Session, Mapping[str, Any]], Scope]
+
+
+def of(argument: str, model: type[Any], scope: Callable[[Any], Scope]) -> ScopeOf:
+    """The scope of the row of `model` whose uid stands in the address as `argument`. Raises NotFound."""
+
+    def find(db: Session, arguments: Mapping[str, Any]) -> Scope:
+        try:
+            row = db.get(model, parse_uid(str(arguments[argument])))
+        except BadInput as error:
+            raise NotFound("not a uid in the address") from error
+        if row is None:
+            raise NotFound(f"no such {model.__name__}")
+        return scope(row)
+
+    return find
+
+
+def _by_course(argument: str, model: type[Any]) -> ScopeOf:
+    """The scope of something that is part of a course, which its course's owner decides about."""
+    find = of(argument, model, lambda row: Scope(row.org_uid, course_uid=row.course_uid))
+
+    def find_course(db: Session, arguments: Mapping[str, Any]) -> Scope:
+        found = find(db, arguments)
+        course = db.get(Course, found.course_uid)
+        return found if course is None else Scope(course.org_uid, course_uid=course.uid)
+
+    return find_course
+
+
+of_organisation = of("org_uid", Organisation, lambda row: Scope(row.uid))
+of_person = of("person_uid", Person, lambda row: Scope(row.org_uid))
+of_group = of("group_uid", Group, lambda row: Scope(row.org_uid, group_uid=row.uid))
+of_enrolment = of("enrolment_uid", Enrolment, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
+of_plan_row = of("plan_uid", PlanRow, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
+of_course = of("course_uid", Course, lambda row: Scope(row.org_uid, course_uid=row.uid))
+of_unit = _by_course("unit_uid", Unit)
+of_lesson = _by_course("lesson_uid", Lesson)
+
+
+# --- rules --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Whether a viewer may use a route with these arguments in its address."""
+
+    meaning: str
+    open_to_all: bool
+    holds: Callable[[Viewer, Mapping[str, Any]], bool]
+
+
+anyone = Rule("anyone", True, lambda _viewer, _arguments: True)
+signed_in = Rule("signed in", False, lambda asking, _arguments: asking.person is not None)
+
+
+def role(*wanted: str, of: ScopeOf | None = None, scopes: tuple[str, ...] = _EVERY_SCOPE) -> Rule:
+    """Somebody with one of these roles for what `of` finds; without `of`, for anything at all.
+
+    `scopes` narrows which kinds of grant count: a teacher of *this* course has the scope 'course'.
+    """
+    unknown = (set(wanted) - set(roles.ROLES)) | (set(scopes) - set(_EVERY_SCOPE))
+    if unknown or not wanted:
+        raise ValueError(f"no such role or scope: {sorted(unknown)}")
+
+    def holds(asking: Viewer, arguments: Mapping[str, Any]) -> bool:
+        grants = [grant for grant in asking.grants if grant.role in wanted and grant.scope_kind in scopes]
+        if not grants or of is None:
+            return bool(grants)
+        with here().database.read() as db:
+            scope = of(db, arguments)
+            return any(covers(db, grant, scope) for grant in grants)
+
+    return Rule(f"{' or '.join(wanted)}{' of it' if of else ''}", False, holds)
+
+
+def any_of(*rules: Rule) -> Rule:
+    """Whoever one of these rules lets through."""
+    return Rule(
+        " or ".join(rule.meaning for rule in rules), any(rule.open_to_all for rule in rules),
+        lambda asking, arguments: any(rule.holds(asking, arguments) for rule in rules),
+    )  # fmt: skip
+
+
+def covers(db: Session, grant: RoleGrant, scope: Scope) -> bool:
+    """Whether a grant holds for a thing."""
+    if grant.scope_kind == "all":
+        return True
+    if grant.scope_uid is None:
+        return False
+    if grant.scope_kind == "organisation":
+        return grant.scope_uid in organisations.path(db, scope.org_uid)
+    return grant.scope_uid == {"course": scope.course_uid, "group": scope.group_uid}.get(grant.scope_kind)
+
+
+def may(rule: Rule, **arguments: Any) -> bool:
+    """Whether the viewer may: for a page that shows a button only to those it works for."""
+    return rule.holds(viewer(), arguments)
+
+
+def allow(rule: Rule) -> Callable[[View], View]:
+    """Put a rule on a route. Raises SignInNeeded for nobody, NotAllowed for somebody else."""
+
+    def protect(view: View) -> View:
+        @wraps(view)
+        def guarded(*positional: Any, **arguments: Any) -> Any:
+            require(rule, **arguments)
+            return view(*positional, **arguments)
+
+        guarded.eduhub_rule = rule  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return protect
+
+
+def require(rule: Rule, **arguments: Any) -> None:
+    """Go on when the viewer may; raise SignInNeeded or NotAllowed otherwise."""
+    if rule.open_to_all:
+        return
+    asking = viewer()
+    if asking.person is None:
+        raise SignInNeeded
+    if not rule.holds(asking, arguments):
+        raise NotAllowed(f"{request.endpoint} is for {rule.meaning}")
+
+
+def check_every_route_has_a_rule(app: Flask) -> None:
+    """Stop the start when a route says nothing about rights."""
+    bare = []
+    for found in app.url_map.iter_rules():
+        is_static = found.endpoint == "static" or found.endpoint.endswith(".static")
+        has_rule = hasattr(app.view_functions[found.endpoint], "eduhub_rule")
+        if not has_rule and not is_static and found.endpoint.partition(".")[0] not in OWN_CREDENTIALS:
+            bare.append(f"{found.rule} ({found.endpoint})")
+    if bare:
+        raise RuntimeError(f"routes without @guard.allow: {', '.join(sorted(bare))}")
+
+
+# --- wiring -------------------------------------------------------------------------
+
+
+def register(app: Flask, installation: Installation) -> None:
+    """Give an app its machine, its sign-in and the flags of its cookies."""
+    secure = installation.settings.secure_cookies
+    app.extensions["eduhub"] = installation
+    # Derived, so that what signs cookies can never be taken for what signs passes.
+    app.secret_key = hmac.digest(installation.keys.secret, b"eduhub-session-cookie/1", hashlib.sha256)
+    app.config.update(
+        # The prefix makes a browser refuse this cookie from a neighbour's page or over plain HTTP.
+        SESSION_COOKIE_NAME="__Host-eduhub" if secure else "eduhub",
+        SESSION_COOKIE_PATH="/",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure,
+        REMEMBER_COOKIE_HTTPONLY=True,
+        REMEMBER_COOKIE_SAMESITE="Lax",
+        REMEMBER_COOKIE_SECURE=secure,
+    )
+    manager = LoginManager()
+    # 'strong' would sign a phone out each time the school's network gives it another address.
+    manager.session_protection = "basic"
+    manager.anonymous_user = Viewer
+    manager.user_loader(_load)
+    manager.init_app(app)
