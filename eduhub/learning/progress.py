@@ -51,7 +51,8 @@ def length_ms(spans: Iterable[Sequence[int]]) -> int:
 def apply(session: Session, event: Event) -> list[Progress]:
     """Book one stored event, once, to everyone it credits; returns their rows. Other kinds than `watched` book nothing.
 
-    Once only: call it for what `events.append` accepted, in the same transaction.
+    Once only: call it for what `events.append` accepted, in the same transaction, whose place in the
+    line (`stand_in_line`) `append` has taken.
     """
     if event.kind != "watched" or event.quarantined is not None:
         return []
@@ -124,7 +125,6 @@ def stand_in_line(session: Session) -> None:
 def _book(
     session: Session, event: Event, person_uid: str, lesson_uid: str, timeline_uid: str, span: Span
 ) -> Progress:
-    stand_in_line(session)
     key = (person_uid, lesson_uid, timeline_uid)
     row = session.get(Progress, key)
     if row is None:

@@ -1,0 +1,119 @@
+"""What learners did, as JSON: events in, progress out. See docs/formats/events.md."""
+
+import json
+import zlib
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from eduhub import changes, guard
+from eduhub.accounts.models import Person
+from eduhub.changes import Tombstone
+from eduhub.courses.models import Lesson
+from eduhub.errors import BadFormat, NotFound, TokenRefused, TooMuch
+from eduhub.http import caches
+from eduhub.installation import Installation
+from eduhub.learning import events, progress, tokens
+from eduhub.learning.events import Appended
+from eduhub.sync import outbox
+
+MAX_BODY_BYTES, MAX_UNPACKED_BYTES, MAX_EVENTS = 256 << 10, 1 << 20, 500
+
+bp = Blueprint("api_learning", __name__)
+
+
+@bp.post("/api/v1/events")
+@guard.allow(guard.anyone)  # the token in the body is the credential; no cookie is looked at
+@caches("no-store")
+def append_events() -> ResponseReturnValue:
+    """Append a batch of events of whoever the batch's token names."""
+    batch = _batch(_body())
+    actor = tokens.read(guard.here().keys.secret, batch["token"])
+    done = _append(guard.here(), actor, batch["events"])
+    refused = [{"uid": one.uid, "code": one.code} for one in done.refused]
+    return jsonify(accepted=done.held, refused=refused)
+
+
+@bp.get("/api/v1/lessons/<lesson_uid>/progress")
+@guard.allow(guard.signed_in)
+@caches("no-store")
+def lesson_progress(lesson_uid: str) -> ResponseReturnValue:
+    """How far the reader is in a lesson, on each of its time axes."""
+    person = guard.viewer().person
+    assert person is not None  # the rule of the route
+    with guard.here().database.read() as session:
+        if session.get(Lesson, lesson_uid) is None:
+            raise NotFound(f"no lesson {lesson_uid[:40]}")
+        rows = [
+            {
+                "timeline": row.timeline_uid, "spans": row.spans, "seen_ms": row.seen_ms,
+                "watched_ms": row.watched_ms, "position_ms": row.position_ms,
+            }
+            for row in progress.of_lesson(session, person.uid, lesson_uid)
+        ]  # fmt: skip
+    return jsonify(lesson=lesson_uid, progress=rows)
+
+
+# --- inside -------------------------------------------------------------------------
+
+
+def _append(here: Installation, actor: tokens.Actor, found: list[Any]) -> Appended:
+    """Store the events, book them, and at a box queue them for the hub: in one transaction."""
+    # Whose they are and where they belong is the token's word, never the body's.
+    owned = [
+        one | {"actor": actor.person_uid, "org": actor.org_uid} if isinstance(one, dict) else one for one in found
+    ]
+    with here.database.write() as session:
+        _refuse_erased(session, actor)
+        done = events.append(session, owned, source=changes.machine_uid(session))
+        for row in done.accepted:
+            progress.apply(session, row)
+        if here.settings.role == "node":
+            fresh = {one["uid"]: one for one in owned if isinstance(one, dict) and one.get("uid") in done.new}
+            outbox.add_events(session, here.steady, list(fresh.values()))
+    return done
+
+
+def _refuse_erased(session: Session, actor: tokens.Actor) -> None:
+    if session.get(Tombstone, (Person.__tablename__, actor.person_uid)) is not None:
+        raise TokenRefused("its person was erased")
+
+
+def _batch(body: bytes) -> dict[str, Any]:
+    try:
+        batch = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadFormat("a batch is JSON") from error
+    if not isinstance(batch, dict) or not isinstance(batch.get("events"), list):
+        raise BadFormat("a batch is {token, events}")
+    if not isinstance(batch.get("token"), str):
+        raise TokenRefused("no token")
+    if len(batch["events"]) > MAX_EVENTS:
+        raise TooMuch(f"{len(batch['events'])} events")
+    return batch
+
+
+def _body() -> bytes:
+    """The body, unpacked, whatever type it says it has; raises TooMuch, BadFormat."""
+    request.max_content_length = MAX_BODY_BYTES
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise TooMuch(f"more than {MAX_BODY_BYTES} bytes") from error
+    if request.headers.get("Content-Encoding", "identity") == "identity":
+        return body
+    if request.headers["Content-Encoding"] != "gzip":
+        raise BadFormat("a batch is plain or gzip")
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacking.decompress(body, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise BadFormat("not gzip") from error
+    if unpacking.unconsumed_tail:
+        raise TooMuch(f"more than {MAX_UNPACKED_BYTES} bytes when unpacked")
+    if not unpacking.eof:
+        raise BadFormat("gzip that was cut short")
+    return unpacked
