@@ -2,7 +2,7 @@
 
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, lazy_gettext
+from flask_babel import lazy_gettext
 from wtforms import PasswordField
 
 from eduhub import guard

@@ -9,10 +9,10 @@ from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from eduhub import guard
 from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
-from eduhub import guard
 from eduhub.http import caches
 from eduhub.sync.models import OutboxRow, Upstream
 from eduhub.web import boxes
@@ -40,7 +40,7 @@ def status() -> ResponseReturnValue:
     viewer = guard.viewer()
     with reading() as session:
         upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
-        page = render_template(
+        return render_template(
             "school/box.html", missing=_missing(session, today(session, viewer.person.org_uid if viewer.person else None)),
             link=_link(upstream),
             lessons=session.scalar(
@@ -51,7 +51,6 @@ def status() -> ResponseReturnValue:
                 select(func.count()).select_from(OutboxRow).where(OutboxRow.acknowledged_steady_s.is_(None))
             ),
         )
-    return page
 
 
 def _missing(session: Session, day: str) -> list[Missing]:

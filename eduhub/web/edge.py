@@ -3,17 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from flask import request
 from sqlalchemy.orm import Session
 
 from eduhub import clock, guard
+from eduhub.accounts import audit
 from eduhub.changes import Travelling
-from eduhub.courses import plan
 from eduhub.errors import BadInput, NotFound
-from eduhub.sync import schedule_clock
+from eduhub.schools import calendars
 from eduhub.uids import parse_uid
 
 T = TypeVar("T")
@@ -38,11 +37,8 @@ def writing() -> Iterator[Session]:
 
 
 def today(session: Session, org_uid: str | None) -> str:
-    """The day at a school, as ISO text. A box goes by its schedule clock, as far as it knows one."""
-    here = guard.here()
-    at_ms = schedule_clock.now_ms(session, here.steady) if here.settings.role == "node" else None
-    at = clock.now() if at_ms is None else datetime.fromtimestamp(at_ms / 1000, tz=UTC)
-    return plan.school_day(session, org_uid or "", at)
+    """The day at a school, as ISO text: a box's schedule clock, or the wall clock while that is unknown."""
+    return guard.today(session, org_uid) or clock.today(calendars.TIME_ZONE)
 
 
 @dataclass(frozen=True)
@@ -72,3 +68,8 @@ def row_of(session: Session, model: type[Row], uid: str, *, org_uid: str | None 
     if row is None or (org_uid is not None and row.org_uid != org_uid):
         raise NotFound()
     return row
+
+
+def note(session: Session, action: str, org_uid: str, subject_uid: str) -> None:
+    """Write down who did it, beside what was done."""
+    audit.note(session, action, by_uid=session.info["by_uid"], org_uid=org_uid, subject_uid=subject_uid)

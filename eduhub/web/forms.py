@@ -8,9 +8,9 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, SelectField, StringField, validators
+from wtforms import HiddenField, SelectField, StringField, validators
 
-from eduhub.errors import EduHubError, N_
+from eduhub.errors import N_, EduHubError
 from eduhub.web import languages
 
 _THEIRS = {
@@ -60,13 +60,14 @@ def needed(message: Any) -> list[Any]:
     return [validators.InputRequired(message), validators.DataRequired(message)]
 
 
-def text_field(label: Any, message: Any, *, longest: int = 200) -> StringField:
-    """A line of text that must be there."""
+def text_field(label: Any, message: Any | None = None, *, longest: int = 200) -> StringField:
+    """A line of text; with a message, one that must be there."""
     too_long = lazy_gettext("This is too long: at most %(longest)s letters.", longest=longest)
     return StringField(
-        label, validators=[*needed(message), validators.Length(max=longest, message=too_long)],
+        label,
+        validators=[*(needed(message) if message else []), validators.Length(max=longest, message=too_long)],
         filters=[lambda text: text.strip() if text else text], render_kw={"maxlength": longest},
-    )
+    )  # fmt: skip
 
 
 def language_field() -> SelectField:
@@ -84,8 +85,3 @@ def local_path(text: str | None) -> str:
     if text and text.startswith("/") and not text.startswith(("//", "/\\")) and "\n" not in text and "\r" not in text:
         return text
     return "/"
-
-
-def lines(field: Field) -> str:
-    """The trimmed text of a field, empty when nothing was typed."""
-    return (field.data or "").strip()

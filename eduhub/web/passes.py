@@ -13,7 +13,8 @@ def give(answer: Response, package_id: str) -> None:
     hours = here.settings.pass_hours
     token = passes.mint(
         here.keys.secret, package_id=package_id, audience="learner",
-        person_uid=viewer.person.uid if viewer.person else None,
+        person_uid=viewer.person.uid if viewer.person else "",
         expires_steady_s=int(here.steady.now_s()) + hours * 3600,
     )
-    answer.headers.add("Set-Cookie", pass_cookie(package_id, token, max_age_s=hours * 3600, secure=here.settings.secure_cookies))
+    cookie = pass_cookie(package_id, token, max_age_s=hours * 3600, secure=here.settings.secure_cookies)
+    answer.headers.add("Set-Cookie", cookie)

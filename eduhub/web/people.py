@@ -10,7 +10,7 @@ from wtforms import PasswordField, SelectField
 from eduhub import guard
 from eduhub.accounts import credentials, people, roles
 from eduhub.accounts.models import Person
-from eduhub.errors import BadInput
+from eduhub.errors import BadInput, PasswordTooWeak, SignInNameTaken
 from eduhub.http import caches
 from eduhub.schools import enrolment
 from eduhub.schools.models import Group, Organisation
@@ -84,6 +84,10 @@ def new_child(org_uid: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with writing() as session:
             person = people.add(session, org_uid=org_uid, name=form.name.data)
+            roles.grant(
+                session, person_uid=person.uid, role="student", scope_kind="organisation", scope_uid=org_uid,
+                org_uid=org_uid, starts_on=day,
+            )
             if form.group_uid.data:
                 enrolment.enrol(session, person_uid=person.uid, group_uid=form.group_uid.data, starts_on=day)
             token = credentials.issue_card(session, person.uid)
@@ -117,8 +121,10 @@ def new_adult(org_uid: str) -> ResponseReturnValue:
                 )
             flash(gettext("%(name)s can sign in now.", name=person.name))
             return redirect(url_for("people.person", person_uid=person.uid), 303)
-        except BadInput as error:
+        except PasswordTooWeak as error:
             form.refuse(error, "password")
+        except (SignInNameTaken, BadInput) as error:
+            form.refuse(error, "sign_in_name")
     page = render_template(
         "school/form.html", form=form, heading=gettext("Add a teacher or an admin"), act=gettext("Add"), intro="",
         where=[(url_for("school.home", org_uid=org_uid), shown.plain(school.names))],

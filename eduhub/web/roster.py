@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from eduhub.accounts import roles
 from eduhub.accounts.models import Person, RoleGrant
-from eduhub.courses.models import GroupCourse
-from eduhub.schools import enrolment, groups
-from eduhub.schools.models import Enrolment, Group, SchoolCalendar
-from eduhub.web import languages
+from eduhub.courses import audience
+from eduhub.courses.models import Course, GroupCourse
+from eduhub.schools import calendars, enrolment, groups, organisations
+from eduhub.schools.models import Enrolment, Group
+from eduhub.web import languages, shown
 
 ADULTS = frozenset({"operator", "region_operator", "school_admin", "teacher", "assistant", "reviewer"})
 
@@ -53,16 +54,18 @@ class SpanRow:
 
 def group_name(session: Session, group: Group) -> str:
     """The class's name in the page's language, by the school's present year."""
-    calendar = session.get(SchoolCalendar, group.org_uid)
+    calendar = calendars.find(session, group.org_uid)
+    if calendar is None:  # not here yet on a box that has just joined
+        return shown.plain(group.names)
     return groups.display_name(group, calendar, languages.of_page())
 
 
 def groups_of(session: Session, org_uid: str, day: str) -> list[GroupRow]:
     """The school's classes, the youngest first."""
-    found = session.scalars(
-        select(Group).where(Group.org_uid == org_uid, Group.ended_on.is_(None)).order_by(Group.intake_year.desc(), Group.class_number)
+    found = groups.of_school(session, org_uid, day)
+    taken = list(
+        session.scalars(select(GroupCourse).where(GroupCourse.org_uid == org_uid, GroupCourse.ended_on.is_(None)))
     )
-    taken = list(session.scalars(select(GroupCourse).where(GroupCourse.org_uid == org_uid, GroupCourse.ended_on.is_(None))))
     return [
         GroupRow(
             group, group_name(session, group), len(enrolment.current(session, group_uid=group.uid, on=day)),
@@ -75,7 +78,8 @@ def groups_of(session: Session, org_uid: str, day: str) -> list[GroupRow]:
 def people_of(session: Session, org_uid: str, day: str) -> list[PersonRow]:
     """Everybody whose home is the school, children before adults, each by name."""
     people = list(session.scalars(select(Person).where(Person.org_uid == org_uid)))
-    names = {group.uid: group_name(session, group) for group in session.scalars(select(Group).where(Group.org_uid == org_uid))}
+    found = session.scalars(select(Group).where(Group.org_uid == org_uid))
+    names = {group.uid: group_name(session, group) for group in found}
     spans = session.scalars(
         select(Enrolment).where(
             Enrolment.org_uid == org_uid, Enrolment.starts_on <= day,
@@ -124,3 +128,9 @@ def spans_of(session: Session, person_uid: str, day: str) -> list[SpanRow]:
 def is_child(session: Session, person_uid: str, day: str) -> bool:
     """Whether a person holds no adult's role."""
     return not any(grant.role in ADULTS for grant in roles.of(session, person_uid, day))
+
+
+def courses_for(session: Session, org_uid: str) -> list[Course]:
+    """The courses whose audience takes in a school."""
+    path = organisations.path(session, org_uid)
+    return [course for course in session.scalars(select(Course).order_by(Course.uid)) if audience.reaches(course, path)]

@@ -14,12 +14,12 @@ from wtforms import DateField, IntegerField, SelectField, validators
 
 from eduhub import guard
 from eduhub.accounts.models import Person
-from eduhub.courses import audience, plan
-from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
+from eduhub.courses import audience, editing, plan
+from eduhub.courses.models import Course, Lesson, PlanRow
 from eduhub.errors import BadInput
 from eduhub.http import caches
-from eduhub.schools import enrolment, groups
-from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar
+from eduhub.schools import calendars, enrolment, groups
+from eduhub.schools.models import Enrolment, Group, Organisation
 from eduhub.web import boxes, roster, shown
 from eduhub.web.edge import reading, row_of, today, writing
 from eduhub.web.forms import Form
@@ -61,7 +61,7 @@ class WithdrawForm(Form):
             ("transferred", lazy_gettext("goes to another school")), ("graduated", lazy_gettext("finished school")),
         ],
     )  # fmt: skip
-    on = DateField(lazy_gettext("Last day"), validators=[validators.InputRequired(lazy_gettext("Choose a day."))])
+    on = DateField(lazy_gettext("From which day on"), validators=[validators.InputRequired(lazy_gettext("Choose a day."))])
 
 
 class PlanForm(Form):
@@ -103,11 +103,10 @@ def home(org_uid: str) -> ResponseReturnValue:
         people = roster.people_of(session, org_uid, day)
         courses = _courses_of(session, [row.group.uid for row in rows], day)
         held = boxes.of_school(session, org_uid)
-    page = render_template(
+    return render_template(
         "school/home.html", school=school, groups=rows, people_count=len(people), courses=courses, boxes=held,
         needs=_needs(org_uid, people, rows), parent_link=guard.viewer().is_operator,
     )
-    return page
 
 
 def _needs(org_uid: str, people: Sequence[roster.PersonRow], rows: Sequence[roster.GroupRow]) -> list[Need]:
@@ -136,7 +135,7 @@ def new_group(org_uid: str) -> ResponseReturnValue:
     """Make a class. Its name follows from its year, and changes by itself each summer."""
     with reading() as session:
         school = row_of(session, Organisation, org_uid)
-        calendar = session.get(SchoolCalendar, org_uid)
+        calendar = calendars.find(session, org_uid)
     form = GroupForm(intake_year=calendar.current_school_year if calendar else None, class_number=1)
     if form.validate_on_submit():
         try:
@@ -181,7 +180,7 @@ def _group_page(group_uid: str, form: PlanForm | None) -> ResponseReturnValue:
             children=roster.children_of(session, group_uid, day),
             without_class=[row.person for row in roster.people_of(session, group.org_uid, day) if row.is_alone],
             courses=courses, plan=lines,
-            open_courses=[c for c in audience.courses_open_to(session, group.org_uid) if c.uid not in taken],
+            open_courses=[c for c in roster.courses_for(session, group.org_uid) if c.uid not in taken],
             plan_form=_with_lessons(session, form or PlanForm(formdata=None, day=date.fromisoformat(day)), taken),
         )
     return page, 400 if form and form.errors else 200
@@ -241,14 +240,9 @@ def take_course(group_uid: str) -> ResponseReturnValue:
     """The class takes a course that is open to its school."""
     with writing() as session:
         group = row_of(session, Group, group_uid)
-        course_uid = request.form.get("course_uid", "")
-        if course_uid not in {course.uid for course in audience.courses_open_to(session, group.org_uid)}:
-            raise BadInput("this course is not open to the school")
-        session.add(
-            GroupCourse(
-                org_uid=group.org_uid, group_uid=group_uid, course_uid=course_uid,
-                starts_on=today(session, group.org_uid),
-            )
+        editing.give_course(
+            session, group_uid=group_uid, course_uid=request.form.get("course_uid", ""),
+            starts_on=today(session, group.org_uid),
         )
     return redirect(url_for("school.group", group_uid=group_uid), 303)
 

@@ -56,7 +56,7 @@ class LessonForm(Form):
 
 
 def _title() -> Any:
-    return text_field(lazy_gettext("Title"), None, must=False)
+    return text_field(lazy_gettext("Title"))
 
 
 def _words() -> Any:
@@ -109,12 +109,10 @@ def home() -> ResponseReturnValue:
 
 
 def _course_row(session: Session, course: Course) -> CourseRow:
-    counts: dict[str, int] = {
-        state: count
-        for state, count in session.execute(
-            select(Lesson.state, func.count()).where(Lesson.course_uid == course.uid).group_by(Lesson.state)
-        )
-    }
+    found = session.execute(
+        select(Lesson.state, func.count()).where(Lesson.course_uid == course.uid).group_by(Lesson.state)
+    )
+    counts: dict[str, int] = dict(found.tuples().all())
     return CourseRow(course, sum(counts.values()), counts.get("published", 0))
 
 
@@ -249,9 +247,13 @@ def lesson_words(lesson_uid: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with writing() as session:
             changed = row_of(session, Lesson, lesson_uid)
-            changed.titles = _by_language(form, "title", changed.titles)
-            changed.texts = _by_language(form, "text", changed.texts)
+            editing.change_lesson(
+                session, lesson_uid, titles=_by_language(form, "title", changed.titles),
+                texts=_by_language(form, "text", changed.texts),
+            )
             changed.language = form.language.data
+            if changed.state == "published":  # what was published is never changed: the words go out in a new revision
+                publishing.publish(session, guard.here(), lesson_uid, session.info["by_uid"])
         flash(gettext("Saved."))
         return redirect(url_for("teaching.lesson", lesson_uid=lesson_uid), 303)
     page = render_template("teaching/lesson_words.html", form=form, lesson=found, course=course)
@@ -271,7 +273,7 @@ def _by_language(form: WordsForm, kind: str, before: dict[str, str]) -> dict[str
 def publish(lesson_uid: str) -> ResponseReturnValue:
     """Ask for it: it is published as soon as the video is prepared."""
     with writing() as session:
-        publishing.submit(session, row_of(session, Lesson, lesson_uid))
+        publishing.publish(session, guard.here(), lesson_uid, session.info["by_uid"])
     return redirect(url_for("teaching.lesson", lesson_uid=lesson_uid), 303)
 
 
@@ -281,6 +283,6 @@ def publish(lesson_uid: str) -> ResponseReturnValue:
 def withdraw(lesson_uid: str) -> ResponseReturnValue:
     """Take it back from the children."""
     with writing() as session:
-        publishing.withdraw(session, guard.here(), lesson_uid)
+        publishing.withdraw(session, guard.here(), lesson_uid, session.info["by_uid"])
     return redirect(url_for("teaching.lesson", lesson_uid=lesson_uid), 303)
 

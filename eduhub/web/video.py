@@ -114,9 +114,9 @@ def upload_form(installation: Installation, lesson: Lesson, source_uid: str) -> 
     settings = installation.settings
     intent = intents.UploadIntent(
         source_uid=source_uid, org_uid=lesson.org_uid, lesson_uid=lesson.uid, language=lesson.language,
-        max_bytes=settings.upload_max_mb * 1_000_000,
+        max_bytes=settings.upload_max_mb << 20,
         then={"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson.uid}},
-        expires_steady_s=installation.steady.now_s() + INTENT_LASTS_S,
+        expires_steady_s=int(installation.steady.now_s()) + INTENT_LASTS_S, back=f"/teaching/lessons/{lesson.uid}",
     )
     return UploadForm(
         UPLOAD_ADDRESS, intents.sign(installation.keys.secret, intent), settings.upload_max_mb, settings.media_max_hours
