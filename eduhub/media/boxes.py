@@ -10,7 +10,7 @@ This module must not know files by name, renditions or the database.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from eduhub.errors import BadFormat
 
@@ -43,6 +43,7 @@ class Chunk:
     ticks: int
     samples: int
     first_offset: int  # presentation minus decode time of its first sample
+    least_offset: int  # the same of the sample where it is least; below 0 by the reordering of B-frames
     is_key: bool
 
 
@@ -171,13 +172,13 @@ def _chunk(moof: bytes, size: int, payload: int, init: Init, before: list[Chunk]
     (decode_time,) = struct.unpack_from(">Q" if tfdt[0] else ">I", tfdt, 4)
     if before and decode_time != before[-1].decode_time + before[-1].ticks:
         raise BadFormat("chunks do not follow each other")
-    ticks, samples, held, first_offset, first_flags = _trun(_one(traf, b"trun"), duration, flags)
-    if held > payload:
+    run = _trun(_one(traf, b"trun"), duration, flags)
+    if run.held > payload:
         raise BadFormat("samples reach beyond their mdat")
-    if ticks <= 0:
+    if run.ticks <= 0:
         raise BadFormat("a chunk that takes no time")
-    is_key = init.handler == "soun" or not first_flags & _NOT_SYNC
-    return Chunk(size, decode_time, ticks, samples, first_offset, is_key)
+    is_key = init.handler == "soun" or not run.first_flags & _NOT_SYNC
+    return Chunk(size, decode_time, run.ticks, run.samples, run.offsets[0], min(run.offsets), is_key)
 
 
 def _tfhd(tfhd: bytes, init: Init) -> tuple[int, int]:
@@ -195,8 +196,15 @@ def _tfhd(tfhd: bytes, init: Init) -> tuple[int, int]:
     return duration, flags
 
 
-def _trun(trun: bytes, duration: int, flags: int) -> tuple[int, int, int, int, int]:
-    """Ticks, number of samples, their bytes, and offset and flags of the first one."""
+class _Run(NamedTuple):
+    ticks: int
+    samples: int
+    held: int  # bytes of all samples
+    offsets: tuple[int, ...]
+    first_flags: int
+
+
+def _trun(trun: bytes, duration: int, flags: int) -> _Run:
     present, samples = struct.unpack_from(">II", trun, 0)
     if not 1 <= samples <= _MOST_SAMPLES:
         raise BadFormat(f"{samples} samples in a chunk")
@@ -210,9 +218,9 @@ def _trun(trun: bytes, duration: int, flags: int) -> tuple[int, int, int, int, i
     values = struct.unpack_from(f">{samples * width}I", trun, place)
     column = {bit: values[number::width] for number, bit in enumerate(columns)}
     ticks = sum(column[0x100]) if 0x100 in column else duration * samples
-    offset = column[0x800][0] if 0x800 in column else 0
-    if trun[0] and offset >= 1 << 31:
-        offset -= 1 << 32
+    offsets = column.get(0x800, (0,))
+    if trun[0]:  # version 1: signed
+        offsets = tuple(offset - (1 << 32) if offset >= 1 << 31 else offset for offset in offsets)
     if 0x400 in column and not present & 0x4:
         first_flags = column[0x400][0]
-    return ticks, samples, sum(column[0x200]), offset, first_flags
+    return _Run(ticks, samples, sum(column[0x200]), offsets, first_flags)

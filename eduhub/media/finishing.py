@@ -41,6 +41,8 @@ def download(work: Path, tracks: Sequence[segment.Track], settings: Settings) ->
     video = [track for track in tracks if track.kind == "video"]
     audio = [track for track in tracks if track.init.codec.startswith("mp4a")]
     chosen = [*video[:1], *audio[:1]]
+    # ffmpeg's reader adds the reordering of B-frames to every time of a track, and takes the first
+    # time of each input away again, so both begin at 0.
     inputs = [ffmpeg.input(track.path.name, **allowed.input_options()) for track in chosen]
     made = ffmpeg.output(
         *inputs, "download.mp4", c="copy", f="mp4", movflags="+faststart", map_metadata="-1", fflags="+bitexact"

@@ -209,9 +209,10 @@ def frame_rate(packets: int, length_ms: float, times_ms: list[float]) -> tuple[i
     gaps = sorted(later - earlier for earlier, later in pairwise(times) if later > earlier)
     if len(gaps) < 4:
         return _milli(mean), False
-    quick, slow = gaps[len(gaps) // 20], gaps[-1 - len(gaps) // 20]
-    # Timestamps in whole milliseconds jitter by one.
-    variable = slow - quick > max(3.0, 0.3 * quick)
+    quick = gaps[len(gaps) // 20]
+    # Timestamps in whole milliseconds jitter by one, and one lost frame is not another rate.
+    slow_ms = sum(gap for gap in gaps if gap > 1.3 * quick + 3)
+    variable = slow_ms > 0.05 * sum(gaps)
     return _milli(max(mean, 1000 / quick) if variable else mean), variable
 
 

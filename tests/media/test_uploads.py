@@ -1,0 +1,225 @@
+"""A teacher's file on its way in: whole, or not at all."""
+
+import errno
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from eduhub.delivery.models import BlobRow
+from eduhub.errors import DiskFull, EduHubError, UploadCutShort, UploadRefused, UploadTooLarge
+from eduhub.installation import Installation
+from eduhub.jobs.models import JobRow
+from eduhub.media import http, intents, uploads
+from eduhub.media.intents import UploadIntent
+from eduhub.media.models import Source
+from eduhub.signing import sha256_hex
+from eduhub.uids import new_uid
+
+FILM = bytes(range(256)) * 3000
+
+
+@pytest.fixture
+def intent() -> UploadIntent:
+    lesson = new_uid()
+    return UploadIntent(
+        source_uid=new_uid(), org_uid=new_uid(), lesson_uid=lesson, max_bytes=len(FILM),
+        then={"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson}}, expires_steady_s=1000,
+        language="zh", back=f"/lessons/{lesson}",
+    )  # fmt: skip
+
+
+class BreaksOff(io.BytesIO):
+    """A connection that ends in the middle."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if payload := super().read(min(size or 0, 100_000)):
+            return payload
+        raise UploadCutShort
+
+
+def nothing_is_kept(installation: Installation, intent: UploadIntent) -> bool:
+    with installation.database.read() as session:
+        rows = [session.get(Source, intent.source_uid), session.scalar(select(JobRow)), session.scalar(select(BlobRow))]
+    folder = installation.settings.data_dir
+    return rows == [None] * 3 and not any((folder / "incoming").iterdir()) and not any((folder / "blobs").glob("*/*"))
+
+
+def test_a_whole_file_is_kept_with_its_row_and_its_next_jobs(installation: Installation, intent: UploadIntent) -> None:
+    source = uploads.receive(installation, intent, io.BytesIO(FILM), "C:\\films\\ཨ་ལོང་ 1\u0000.mp4")
+    assert (source.state, source.sha256, source.bytes) == ("arrived", sha256_hex(FILM), len(FILM))
+    assert (source.file_name, source.language) == ("ཨ་ལོང་ 1.mp4", "zh")
+    assert installation.blobs.path(sha256_hex(FILM)).read_bytes() == FILM
+    with installation.database.read() as session:
+        job = session.scalars(select(JobRow)).one()
+        assert (job.kind, job.args, job.then) == ("media.prepare", {"source_uid": intent.source_uid}, intent.then)
+        assert session.get_one(BlobRow, sha256_hex(FILM)).bytes == len(FILM)
+    assert not any((installation.settings.data_dir / "incoming").iterdir())
+
+
+def test_a_file_that_is_cut_short_leaves_nothing_and_can_be_sent_again(
+    installation: Installation, intent: UploadIntent
+) -> None:
+    with pytest.raises(UploadCutShort):
+        uploads.receive(installation, intent, BreaksOff(FILM), "film.mp4")
+    assert nothing_is_kept(installation, intent)
+    with pytest.raises(UploadCutShort):
+        uploads.receive(installation, intent, io.BytesIO(b""), "film.mp4")
+    assert uploads.receive(installation, intent, io.BytesIO(FILM), "film.mp4").state == "arrived"
+
+
+def test_a_file_above_what_the_intent_allows_leaves_nothing(installation: Installation, intent: UploadIntent) -> None:
+    with pytest.raises(UploadTooLarge):
+        uploads.receive(installation, intent, io.BytesIO(FILM + b"!"), "film.mp4")
+    assert nothing_is_kept(installation, intent)
+
+
+def test_a_full_disk_leaves_nothing_and_says_so(
+    installation: Installation, intent: UploadIntent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(DiskFull):
+            uploads.receive(installation, intent, io.BytesIO(FILM), "film.mp4")
+    assert nothing_is_kept(installation, intent)
+
+
+def test_one_intent_serves_for_one_file(installation: Installation, intent: UploadIntent) -> None:
+    uploads.receive(installation, intent, io.BytesIO(FILM), "film.mp4")
+    with pytest.raises(UploadRefused):
+        uploads.receive(installation, intent, io.BytesIO(b"another film"), "film.mp4")
+    with installation.database.read() as session:
+        assert session.get_one(Source, intent.source_uid).sha256 == sha256_hex(FILM)
+
+
+def test_two_tabs_that_send_at_once_do_not_mix(installation: Installation, intent: UploadIntent) -> None:
+    class OtherTab(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            with pytest.raises(UploadRefused, match="already"):
+                uploads.receive(installation, intent, io.BytesIO(b"the other tab"), "film.mp4")
+            return super().read(size)
+
+    assert uploads.receive(installation, intent, OtherTab(FILM), "film.mp4").sha256 == sha256_hex(FILM)
+
+
+# --- over HTTP --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(installation: Installation) -> FlaskClient:
+    app = flask.Flask("test")
+    app.register_blueprint(http.blueprint(installation))
+    app.register_error_handler(EduHubError, lambda error: ({"code": error.code}, error.status))
+    return app.test_client()
+
+
+@pytest.fixture
+def token(installation: Installation, intent: UploadIntent) -> str:
+    return intents.sign(installation.keys.secret, intent)
+
+
+def form(*parts: tuple[str, str | None, bytes], boundary: str = "frontier") -> dict[str, Any]:
+    body = b""
+    for name, file_name, payload in parts:
+        named = f'; filename="{file_name}"' if file_name is not None else ""
+        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{named}\r\n\r\n'.encode() + payload + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
+
+
+def test_a_form_with_intent_and_file_leads_back_to_the_lesson(
+    client: FlaskClient, installation: Installation, intent: UploadIntent, token: str
+) -> None:
+    answer = client.post("/media/uploads", **form(("intent", None, token.encode()), ("file", "film.mp4", FILM)))
+    assert (answer.status_code, answer.headers["Location"]) == (303, intent.back)
+    assert installation.blobs.path(sha256_hex(FILM)).read_bytes() == FILM
+
+
+def test_a_program_that_asks_for_json_gets_json(
+    client: FlaskClient, intent: UploadIntent, token: str
+) -> None:
+    sent = form(("intent", None, token.encode()), ("file", "film.mp4", FILM))
+    answer = client.post("/media/uploads", headers={"Accept": "application/json"}, **sent)
+    assert answer.status_code == 201
+    assert answer.json == {"source": intent.source_uid, "bytes": len(FILM), "sha256": sha256_hex(FILM)}
+
+
+def test_the_file_goes_to_the_disk_and_not_through_the_memory(
+    client: FlaskClient, installation: Installation, intent: UploadIntent, token: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    real = uploads.receive
+
+    def watching(place: Any, wanted: Any, stream: Any, name: str) -> Source:
+        class Measured:
+            def read(self, size: int, /) -> bytes:
+                sizes.append(len(payload := stream.read(size)))
+                return payload
+
+        return real(place, wanted, Measured(), name)
+
+    monkeypatch.setattr(uploads, "receive", watching)
+    client.post("/media/uploads", **form(("intent", None, token.encode()), ("file", "film.mp4", FILM)))
+    assert sum(sizes) == len(FILM)
+    assert max(sizes) <= 1 << 17
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status"),
+    [
+        (lambda sent: sent | {"data": sent["data"][: len(sent["data"]) // 2]}, 400),
+        (lambda sent: sent | {"data": sent["data"].replace(b'name="intent"', b'name="other"')}, 400),
+        (lambda sent: sent | {"data": sent["data"].replace(b'name="file"', b'name="flim"')}, 400),
+        (lambda sent: sent | {"content_type": "text/plain"}, 400),
+        (lambda sent: sent | {"data": b""}, 400),
+        (lambda sent: sent | {"data": sent["data"].replace(b"frontier", b"elsewhere")}, 400),
+    ],
+)
+def test_a_spoiled_form_is_refused_and_leaves_nothing(
+    client: FlaskClient, installation: Installation, intent: UploadIntent, token: str,
+    spoil: Callable[[dict[str, Any]], dict[str, Any]], status: int,
+) -> None:
+    sent = spoil(form(("intent", None, token.encode()), ("file", "film.mp4", FILM)))
+    assert client.post("/media/uploads", **sent).status_code == status
+    assert nothing_is_kept(installation, intent)
+
+
+def test_without_a_good_intent_no_byte_of_the_file_is_written(
+    client: FlaskClient, installation: Installation, intent: UploadIntent, token: str
+) -> None:
+    for bad in ("", "x.y", token[:-1] + ("0" if token[-1] != "0" else "1"), "y" * 20_000):
+        answer = client.post("/media/uploads", **form(("intent", None, bad.encode()), ("file", "film.mp4", FILM)))
+        assert answer.status_code in (400, 403)
+    assert nothing_is_kept(installation, intent)
+
+
+def test_the_file_may_not_come_before_its_intent(
+    client: FlaskClient, installation: Installation, intent: UploadIntent, token: str
+) -> None:
+    sent = form(("file", "film.mp4", FILM), ("intent", None, token.encode()))
+    assert client.post("/media/uploads", **sent).status_code == 400
+    assert nothing_is_kept(installation, intent)
+
+
+def test_a_body_above_the_limit_is_refused_before_it_is_read(
+    client: FlaskClient, installation: Installation, token: str
+) -> None:
+    declared = (installation.settings.upload_max_mb << 20) + (2 << 20)
+    answer = client.post("/media/uploads", headers={"Content-Length": str(declared)}, content_type="multipart/form-data; boundary=x")
+    assert answer.status_code == 413
+
+
+def test_the_form_is_not_read_by_name_of_a_path(client: FlaskClient, token: str, tmp_path: Path) -> None:
+    sent = form(("intent", None, token.encode()), ("file", "../../../../tmp/film.mp4", FILM))
+    assert client.post("/media/uploads", **sent).status_code == 303
+    assert not list(tmp_path.rglob("film.mp4"))
