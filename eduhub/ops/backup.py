@@ -11,45 +11,49 @@ the hub alone held since the backup is lost, and `restore` says from when on.
 This module must not know the command line. See docs/formats/backup.md.
 """
 
-import base64
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import LargeBinary, Table, func, insert, inspect, select, text, update
+from sqlalchemy import Table, func, insert, inspect, select, text, update
 from sqlalchemy.orm import Session
 
-from eduhub import __version__, changes, clock, logs
+from eduhub import __version__, changes, clock
 from eduhub.changes import Machine
 from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.delivery import catalog
-from eduhub.delivery.models import BlobRow, PartRow
+from eduhub.delivery.models import BlobRow, PartRow, PinnedRoot
 from eduhub.delivery.trust import keyring
-from eduhub.errors import BackupRefused, BadSignature, N_
+from eduhub.errors import N_, BackupRefused, BadSignature
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
+from eduhub.ops.backup_files import (
+    FORMAT,
+    MANIFEST,
+    ROWS_AT_ONCE,
+    File,
+    Progress,
+    dump,
+    line,
+    read_manifest,
+    rows_of,
+    sync_folder,
+    tables,
+    verify,
+    write,
+)
 from eduhub.signing import SigningKey
 from eduhub.sync import outbox, restoring
 from eduhub.sync.models import JoinCode
 
-log = logs.logger(__name__)
-
-FORMAT = "eduhub-backup/1"
-MANIFEST = "manifest.json"
 _ROOT_KEY = "root.key"
 _STEADY = "steady-clock.json"
-_ROWS_AT_ONCE = 500
 # Edits made between the restore and the return of lost ones are younger, and have to win over them.
 _COUNTER_LEAD = 1 << 20
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,6 @@ class RestoreReport:
     catalog_sequence: int
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file of a backup: its path in the folder, size and hash."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
 # --- backup -------------------------------------------------------------------------
 
 
@@ -97,71 +92,26 @@ def backup(installation: Installation, folder: Path, *, on_progress: Progress = 
     files, rows = [], 0
     with installation.database.read() as session:
         head = migrate.head()
-        for table in _tables():
-            file, count = _dump(session, table, folder, tables_dir)
+        for table in tables():
+            file, count = dump(session, table, folder, tables_dir)
             files.append(file)
             rows += count
         blobs = [(row.sha256, row.bytes) for row in session.execute(select(BlobRow.sha256, BlobRow.bytes))]
     added, blob_bytes = _copy_blobs(installation, blobs, folder, on_progress)
-    files.append(_write(folder, f"{tables_dir}/blobs.jsonl", (_line([name, size]) for name, size in blobs)))
+    files.append(write(folder, f"{tables_dir}/blobs.jsonl", (line([name, size]) for name, size in blobs)))
     files += _copy_keys(installation, folder, tables_dir)
     manifest = {
         "format": FORMAT, "version": __version__, "schema": head, "role": installation.settings.role,
         "made_ms": made_ms, "tables": tables_dir, "files": [file.__dict__ for file in files],
     }  # fmt: skip
-    _write(folder, f"{MANIFEST}.new", iter([json.dumps(manifest, indent=1).encode()]))
+    write(folder, f"{MANIFEST}.new", iter([json.dumps(manifest, indent=1).encode()]))
     os.replace(folder / f"{MANIFEST}.new", folder / MANIFEST)
-    _sync_folder(folder)
+    sync_folder(folder)
     for older in folder.glob("tables-*"):
         if older.name != tables_dir:
             shutil.rmtree(older)
     on_progress(1.0)
     return BackupReport(folder, made_ms, rows, len(blobs), blob_bytes, added)
-
-
-def _tables() -> list[Table]:
-    return list(migrate.METADATA.sorted_tables)
-
-
-def _dump(session: Session, table: Table, folder: Path, tables_dir: str) -> tuple[_File, int]:
-    count = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal count
-        order = list(table.primary_key.columns)
-        for row in session.execute(select(table).order_by(*order).execution_options(yield_per=_ROWS_AT_ONCE)):
-            count += 1
-            yield _line([_outward(value) for value in row])
-
-    names = [column.name for column in table.columns]
-    file = _write(folder, f"{tables_dir}/{table.name}.jsonl", _with_header(_line(names), lines()))
-    return file, count
-
-
-def _with_header(header: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:
-    yield header
-    yield from lines
-
-
-def _outward(value: Any) -> Any:
-    return {"base64": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes | memoryview) else value
-
-
-def _line(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _write(folder: Path, path: str, blocks: Iterator[bytes]) -> _File:
-    digest, size = hashlib.sha256(), 0
-    with (folder / path).open("wb") as file:
-        for block in blocks:
-            digest.update(block)
-            size += len(block)
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync_folder((folder / path).parent)
-    return _File(path, size, digest.hexdigest())
 
 
 def _copy_blobs(
@@ -191,20 +141,20 @@ def _link_or_copy(source: Path, target: Path) -> None:
         with new.open("rb") as file:
             os.fsync(file.fileno())
     os.replace(new, target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
-def _copy_keys(installation: Installation, folder: Path, tables_dir: str) -> list[_File]:
+def _copy_keys(installation: Installation, folder: Path, tables_dir: str) -> list[File]:
     """The keys but for the root, which stays where it is kept, and the steady clock, by which passes end."""
     (folder / tables_dir / "keys").mkdir(mode=0o700)
     kept = []
     for path in sorted((installation.settings.data_dir / "keys").glob("*.key")):
         if path.name != _ROOT_KEY:
             name = f"{tables_dir}/keys/{path.name}"
-            kept.append(_write(folder, name, iter([path.read_bytes()])))
+            kept.append(write(folder, name, iter([path.read_bytes()])))
             (folder / name).chmod(0o600)
     steady = json.dumps({"steady_s": installation.steady.now_s()}).encode()
-    return [*kept, _write(folder, f"{tables_dir}/{_STEADY}", iter([steady]))]
+    return [*kept, write(folder, f"{tables_dir}/{_STEADY}", iter([steady]))]
 
 
 # --- restore ------------------------------------------------------------------------
@@ -219,7 +169,7 @@ def restore(
     A hub needs its root key, which signs the new epoch. `after_epoch`: the highest epoch any box has
     seen, for a second restore from the same backup. Raises BackupRefused, BadSignature (another root).
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     if manifest["role"] != settings.role:
         raise BackupRefused("role", reason=N_("it is of the other kind of machine: hub and box are not the same"))
     if manifest["role"] == "hub" and root_key is None:
@@ -229,7 +179,7 @@ def restore(
             f"schema {manifest['schema']}", reason=N_("it was made by another release; restore it with that one")
         )
     _require_empty(settings)
-    blobs = _verify(folder, manifest, on_progress)
+    blobs = verify(folder, manifest, on_progress)
     _require_root(folder, manifest, root_key)
     _restore_files(folder, manifest, settings)
     installation = open_installation(settings)
@@ -238,7 +188,7 @@ def restore(
             _restore_blob(installation, folder, sha256, size)
         migrate.upgrade(installation.database)
         with installation.database.write() as session:
-            rows = sum(_load(session, folder, manifest, table) for table in _tables())
+            rows = sum(_load(session, folder, manifest, table) for table in tables())
             if not installation.database.is_sqlite:
                 _advance_sequences(session)
             state = _begin_again(session, installation, root_key, after_epoch)
@@ -248,24 +198,12 @@ def restore(
         installation.database.close()
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except FileNotFoundError as error:
-        raise BackupRefused("no manifest", reason=N_("it was never finished, or this is no backup")) from error
-    except ValueError as error:
-        raise BackupRefused("manifest", reason=N_("its list of files cannot be read")) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BackupRefused("format", reason=N_("it has a form that this release does not know"))
-    return manifest
-
-
 def _require_empty(settings: Settings) -> None:
     """No tables with rows, no keys, no blobs: a restore never mixes two machines."""
     occupied = list((settings.data_dir / "keys").glob("*.key")) if settings.data_dir.exists() else []
     # The secret is made at the first opening and guards nothing while there is nothing else.
     occupied = [path for path in occupied if path.name != "secret.key"]
-    occupied += [path for path in (settings.data_dir / "blobs").glob("??/*")]
+    occupied += (settings.data_dir / "blobs").glob("??/*")
     database = Database(settings.database_url)
     try:
         with database.read() as session:
@@ -278,39 +216,10 @@ def _require_empty(settings: Settings) -> None:
         raise BackupRefused("not empty", reason=N_("this machine is not empty"))
 
 
-def _verify(folder: Path, manifest: dict[str, Any], on_progress: Progress) -> list[tuple[str, int]]:
-    """Check every byte of the backup; returns its blobs."""
-    listed = {str(file["path"]): _File(**file) for file in manifest["files"]}
-    for file in listed.values():
-        path = folder / file.path
-        if ".." in Path(file.path).parts or Path(file.path).is_absolute() or not path.is_file():
-            raise BackupRefused(file.path, reason=N_("a file of it is missing"))
-        if _sha256(path) != file.sha256:
-            raise BackupRefused(file.path, reason=N_("a file of it is damaged"))
-    missing = [table.name for table in _tables() if f"{manifest['tables']}/{table.name}.jsonl" not in listed]
-    if missing or f"{manifest['tables']}/blobs.jsonl" not in listed:
-        raise BackupRefused(f"tables {missing}", reason=N_("a file of it is missing"))
-    with (folder / manifest["tables"] / "blobs.jsonl").open("rb") as lines:
-        blobs = [(str(name), int(size)) for name, size in map(json.loads, lines)]
-    for at, (sha256, _size) in enumerate(blobs):
-        path = folder / "blobs" / sha256[:2] / sha256
-        if not path.is_file():
-            raise BackupRefused(sha256, reason=N_("a file of it is missing"))
-        if _sha256(path) != sha256:
-            raise BackupRefused(sha256, reason=N_("a file of it is damaged"))
-        on_progress(0.5 * at / len(blobs))
-    return blobs
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _require_root(folder: Path, manifest: dict[str, Any], root_key: SigningKey | None) -> None:
     if root_key is None:
         return
-    for row in _rows(folder, manifest, migrate.METADATA.tables["pinned_root"]):
+    for row in rows_of(folder, manifest, migrate.METADATA.tables[PinnedRoot.__tablename__]):
         if row["public"] != root_key.public.hex():
             raise BadSignature("this is not the root key of the hub in the backup")
 
@@ -340,24 +249,13 @@ def _restore_blob(installation: Installation, folder: Path, sha256: str, size: i
         raise BackupRefused(sha256, reason=N_("a file of it is damaged"))
 
 
-def _rows(folder: Path, manifest: dict[str, Any], table: Table) -> Iterator[dict[str, Any]]:
-    binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
-    with (folder / manifest["tables"] / f"{table.name}.jsonl").open("rb") as lines:
-        names = json.loads(next(lines))
-        for line in lines:
-            row = dict(zip(names, json.loads(line), strict=True))
-            for name in binary & row.keys():
-                row[name] = None if row[name] is None else base64.b64decode(row[name]["base64"])
-            yield row
-
-
 def _load(session: Session, folder: Path, manifest: dict[str, Any], table: Table) -> int:
     count, waiting = 0, []
     connection = session.connection()
-    for row in _rows(folder, manifest, table):
+    for row in rows_of(folder, manifest, table):
         waiting.append(row)
         count += 1
-        if len(waiting) == _ROWS_AT_ONCE:
+        if len(waiting) == ROWS_AT_ONCE:
             connection.execute(insert(table), waiting)
             waiting = []
     if waiting:
@@ -367,7 +265,7 @@ def _load(session: Session, folder: Path, manifest: dict[str, Any], table: Table
 
 def _advance_sequences(session: Session) -> None:
     """PostgreSQL counts beside the tables: tell it where the loaded rows end."""
-    for table in _tables():
+    for table in tables():
         column = table.autoincrement_column
         if column is None:
             continue
@@ -385,9 +283,7 @@ def _begin_again(
     """A new name in versions, links of held parts, and for a hub the new epoch."""
     if installation.settings.role == "node":
         outbox.queue_changes(session, installation.steady)
-    session.execute(
-        update(Machine).values(counter=Machine.counter + _COUNTER_LEAD)
-    )
+    session.execute(update(Machine).values(counter=Machine.counter + _COUNTER_LEAD))
     changes.renew_machine(session)
     for row in session.scalars(select(PartRow).where(PartRow.held.is_(True))):
         installation.blobs.link(row.package_id, row.sha256)
@@ -405,12 +301,3 @@ def _begin_again(
         restoring.note_restored(session, installation.settings.data_dir)
     state = catalog.state(session)
     return RestoreReport(0, 0, 0, 0, state.epoch, state.sequence)
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # a stick with FAT cannot do it
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from eduhub import changes, logs
-from eduhub.changes import FieldChange, Machine, Tombstone
+from eduhub.changes import FieldChange
 from eduhub.delivery.trust import Keyring
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
@@ -108,7 +108,7 @@ def take_in(session: Session, installation: Installation, upstream: Upstream, pa
         raise BadSignature("a page of another epoch or place")
     # What was changed here is in the outbox before any removal can take it from the change log.
     outbox.queue_changes(session, installation.steady)
-    apply_entries(session, page.entries)
+    apply_entries(session, page.org_uid, page.entries)
     if page.entries:
         session.merge(
             StreamPage(
@@ -121,18 +121,18 @@ def take_in(session: Session, installation: Installation, upstream: Upstream, pa
     return len(page.entries)
 
 
-def apply_entries(session: Session, entries: Iterable[dict[str, Any]]) -> None:
+def apply_entries(session: Session, org_uid: str, entries: Iterable[dict[str, Any]]) -> None:
     """Apply entries one by one; one that cannot be read stays in the kept page and stops nobody else's."""
     for entry in entries:
         try:
             with session.begin_nested():
-                _apply(session, entry)
+                _apply(session, org_uid, entry)
         except (BadFormat, DataError) as error:
             log.warning("an entry was passed over", table_name=entry["table"], row=entry["uid"],
                         problem=type(error).__name__)  # fmt: skip
 
 
-def _apply(session: Session, entry: dict[str, Any]) -> None:
+def _apply(session: Session, org_uid: str, entry: dict[str, Any]) -> None:
     kind, table, uid = entry["kind"], entry["table"], entry["uid"]
     if kind == "row":
         changes.merge(session, fields_of(entry))
@@ -144,9 +144,9 @@ def _apply(session: Session, entry: dict[str, Any]) -> None:
         session.execute(
             delete(Progress).where(Progress.person_uid == person_uid, Progress.lesson_uid == lesson_uid)
         )
-    elif kind in {"removal", "tombstone"}:
-        if kind == "tombstone":
-            bury(session, table, uid)
+    elif kind == "tombstone":
+        changes.bury(session, table, uid, org_uid)
+    elif kind == "removal":
         changes.erase_values(session, table, uid)
 
 
@@ -156,17 +156,6 @@ def fields_of(entry: dict[str, Any]) -> list[FieldChange]:
     if any((change.table_name, change.row_uid) != (entry["table"], entry["uid"]) for change in found):
         raise BadFormat("an entry speaks of one row")
     return found
-
-
-def bury(session: Session, table: str, uid: str) -> None:
-    """Remember that a row was erased for good, so that nothing brings it back."""
-    if session.get(Tombstone, uid) is not None:
-        return
-    held = [change.org_uid for change in changes.versions(session, table, uid)]
-    machine = session.get(Machine, 1)
-    org_uid = held[0] if held else (machine.uid if machine else uid)
-    session.add(Tombstone(row_uid=uid, table_name=table[:40], org_uid=org_uid, erased_ms=0))
-    session.flush()
 
 
 def prune(session: Session, installation: Installation) -> None:

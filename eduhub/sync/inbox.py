@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 
 from eduhub import changes, logs
 from eduhub.accounts import audit
-from eduhub.changes import FieldChange, Machine
+from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadInput, NodeRefused
-from eduhub.learning import events
+from eduhub.learning import events, progress
 from eduhub.schools.models import Enrolment
 from eduhub.sync import outbox, rights
 from eduhub.sync.models import InboxState, Node
@@ -76,10 +76,7 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
     Raises NodeRefused when the incarnation belongs to another machine.
     """
     incarnation = str(batch["incarnation"])
-    # Whoever merges holds the machine row until the commit, so that the change log is committed in
-    # the order of its numbers and no reader of the log passes over a row.
-    machine = session.get(Machine, changes_row(session), with_for_update=True)
-    state = _state(session, node, incarnation, machine)
+    state = _state(session, node, incarnation)
     if batch["oldest"] > state.contiguous + 1:
         # Older than 35 days and gone for good there: waiting for it would wait for ever.
         log.warning("a box no longer has rows that were lost here", node=node.uid, upto=batch["oldest"] - 1)
@@ -100,12 +97,6 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
     return Received(incarnation, state.contiguous, applied, quarantined)
 
 
-def changes_row(session: Session) -> int:
-    """The key of the machine row, which is made when it is not there yet."""
-    changes.machine_uid(session)
-    return 1
-
-
 def acknowledgement(node: Node, received: Received, epoch: int, batch_sha256: str) -> dict[str, Any]:
     """What the hub signs: that it holds everything up to a number, said about this very batch."""
     return {
@@ -114,8 +105,8 @@ def acknowledgement(node: Node, received: Received, epoch: int, batch_sha256: st
     }  # fmt: skip
 
 
-def _state(session: Session, node: Node, incarnation: str, machine: Machine | None) -> InboxState:
-    if machine is not None and machine.uid == incarnation:
+def _state(session: Session, node: Node, incarnation: str) -> InboxState:
+    if changes.machine_uid(session) == incarnation:
         raise NodeRefused("a box cannot be its hub", node=node.uid)
     elsewhere = session.scalars(
         select(InboxState.node_uid).where(InboxState.incarnation == incarnation, InboxState.node_uid != node.uid)
@@ -175,11 +166,13 @@ def reconsider_events(session: Session, touched: set[tuple[str, str]]) -> None:
 
 
 def _apply_event(session: Session, node: Node, incarnation: str, body: dict[str, Any]) -> None:
-    """`events.append` judges the learner; that the event is of this box's school is judged here."""
+    """`events.append` judges the event; that nobody in it is another school's child is judged here."""
     people = [body.get("actor"), *(body["subjects"] if isinstance(body.get("subjects"), list) else [])]
     for person_uid in people:
         if isinstance(person_uid, str):
             rights.check_actor(session, node, person_uid)
-    if body.get("org") != node.org_uid and body.get("actor") is None:
-        raise rights.Refusal("organisation")
-    events.append(session, [body], source=incarnation, hub=True)
+    appended = events.append(session, [body], source=incarnation, hub=True, orgs={node.org_uid})
+    if appended.refused:
+        raise BadFormat("no event")
+    for event in appended.accepted:
+        progress.apply(session, event)

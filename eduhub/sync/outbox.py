@@ -39,7 +39,7 @@ class Batch:
 
 def add_events(session: Session, steady: SteadyClock, events: list[dict[str, Any]]) -> None:
     """Queue events that were just appended here; in the same transaction, so that neither is without the other."""
-    _add(session, "event", events, int(steady.now_s()))
+    _add(session, "event", events, int(steady.now_s()), changes.machine_uid(session))
 
 
 def queue_changes(session: Session, steady: SteadyClock) -> int:
@@ -54,19 +54,17 @@ def queue_changes(session: Session, steady: SteadyClock) -> int:
         rest = changes.made_here(session, after_seq=made[-1].seq, limit=2000) if len(made) == 2000 else []
         # One flush has one counter; its fields stay together, so that the hub judges a row as a whole.
         whole = [*made, *(change for change in rest if change.counter == last_counter)]
-        bodies = [
-            {"changes": [_as_json(change) for change in fields]}
-            for _row, fields in groupby(sorted(whole, key=_row_of), key=_row_of)
-        ]
-        _add(session, "change", bodies, int(steady.now_s()))
+        for (incarnation, *_row), fields in groupby(sorted(whole, key=_row_of), key=_row_of):
+            body = {"changes": [_as_json(change) for change in fields]}
+            _add(session, "change", [body], int(steady.now_s()), incarnation)
+            grown += 1
         upstream.change_seq_sent = whole[-1].seq
         session.flush()
-        grown += len(bodies)
     return grown
 
 
-def _row_of(change: Change) -> tuple[int, str, str]:
-    return change.counter, change.table_name, change.row_uid
+def _row_of(change: Change) -> tuple[str, int, str, str]:
+    return change.machine_uid, change.counter, change.table_name, change.row_uid
 
 
 def _as_json(change: Change) -> list[Any]:
@@ -76,10 +74,9 @@ def _as_json(change: Change) -> list[Any]:
     ).as_json()  # fmt: skip
 
 
-def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int) -> None:
+def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, incarnation: str) -> None:
     if not bodies:
         return
-    incarnation = changes.machine_uid(session)
     # Two writers at once would take the same number: the machine row is the queue they stand in.
     session.execute(select(Machine.id).where(Machine.id == 1).with_for_update())
     highest = select(func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)

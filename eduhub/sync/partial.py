@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from os import write
 from pathlib import Path
 
 from eduhub.delivery.package import PIECE_BYTES
@@ -125,7 +126,7 @@ class PartFile:
 def _write_all(file: int, payload: bytes) -> None:
     view = memoryview(payload)
     while view:
-        view = view[os.write(file, view) :]
+        view = view[write(file, view) :]
 
 
 def sweep(folder: Path, wanted: Iterable[str]) -> int:

@@ -70,17 +70,17 @@ def run(
         if not is_first:
             return RoundReport(ran=False)
         with installation.database.read() as session:
-            upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
+            found = select(Upstream.url, Upstream.node_uid).order_by(Upstream.priority)
+            upstream = session.execute(found.limit(1)).first()
         if upstream is None:
             raise NodeRefused("this box has not joined a hub")
+        url, node_uid = upstream
         try:
-            with Link(
-                upstream.url, node_uid=upstream.node_uid, key=installation.keys.node_signing, transport=transport
-            ) as link:
-                return _Round(installation, link, upstream.url).run(on_progress)
+            with Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport) as link:
+                return _Round(installation, link, url).run(on_progress)
         except EduHubError as error:
             with installation.database.write() as session:
-                session.get_one(Upstream, upstream.url).last_error = error.code
+                session.get_one(Upstream, url).last_error = error.code
             raise
 
 
@@ -218,15 +218,15 @@ class _Round:
     def _fetch(self, on_progress: Callable[[float], None]) -> None:
         installation = self._installation
         with installation.database.read() as session:
-            node = session.get_one(Node, self._upstream(session).node_uid)
-            calendar = session.get(SchoolCalendar, node.org_uid)
+            org_uid = session.get_one(Node, self._upstream(session).node_uid).org_uid
+            calendar = session.get(SchoolCalendar, org_uid)
+            time_zone = calendar.time_zone if calendar else "Asia/Shanghai"
             at_ms = schedule_clock.now_ms(session, installation.steady)
-        time_zone = calendar.time_zone if calendar else "Asia/Shanghai"
         self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, at_ms)
         if not self._report.in_window:
             return
         today = schedule_clock.day(time_zone, at_ms)
-        self._report.fetched = fetch.run(installation, self._link, node.org_uid, today, on_progress)
+        self._report.fetched = fetch.run(installation, self._link, org_uid, today, on_progress)
 
     def _tidy(self) -> None:
         installation = self._installation

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
-from eduhub.changes import Tombstone
+from eduhub.changes import FieldVersion, Tombstone
 from eduhub.learning.models import Progress
 from eduhub.signing import canonical
 from eduhub.sync import scope
@@ -24,9 +24,9 @@ FORMAT = "eduhub-stream/1"
 MAX_ENTRIES, MAX_BYTES = 500, 256 * 1024
 PROGRESS = "progress"  # the table name of progress entries: they are computed, not travelling, rows
 
-# The day each school's stream was last computed for, in this process: a withdrawal dated tomorrow
-# takes effect without anybody writing a row.
-_computed_for: dict[tuple[str, str], str] = {}
+# What each school's stream was last computed from, in this process: the day (a withdrawal dated tomorrow
+# takes effect without anybody writing a row), the ends of the logs, and how many rows were erased.
+_computed_from: dict[tuple[str, str], tuple[str, int, int, int]] = {}
 
 
 @dataclass(frozen=True)
@@ -47,45 +47,51 @@ def refresh(session: Session, org_uid: str, database_url: str) -> StreamState:
         session.add(state)
     latest = changes.latest_seq(session)
     latest_progress = session.scalar(select(func.max(Progress.change_seq))) or 0
-    is_current = state.change_seq == latest and state.progress_seq == latest_progress
-    if is_current and _computed_for.get((database_url, org_uid)) == today:
+    erased = {(row[0], row[1]) for row in session.execute(select(Tombstone.table_name, Tombstone.row_uid))}
+    now = (today, latest, latest_progress, len(erased))
+    if state.change_seq == latest and _computed_from.get((database_url, org_uid)) == now:
         return state
     visible = scope.of_school(session, org_uid, today)
     places = {
         (row.table_name, row.row_uid): row
         for row in session.scalars(select(StreamRow).where(StreamRow.org_uid == org_uid))
     }
-    _place_rows(session, state, visible.rows, places)
+    _place_rows(session, state, visible.rows, places, erased)
     _place_progress(session, state, visible.learners, places)
     state.change_seq, state.progress_seq = latest, latest_progress
     session.flush()
-    _computed_for[(database_url, org_uid)] = today
+    _computed_from[(database_url, org_uid)] = now
     return state
 
 
 def _place_rows(
-    session: Session, state: StreamState, visible: frozenset[scope.Key], places: dict[scope.Key, StreamRow]
-) -> None:
-    changed = {(table, uid): seq for table, uid, seq in changes.rows_changed_after(session, state.change_seq)}
-    erased = set(session.scalars(select(Tombstone.row_uid)))
-    for key in sorted(visible):
+    session: Session, state: StreamState, visible: frozenset[scope.Key], places: dict[scope.Key, StreamRow],
+    erased: set[scope.Key],
+) -> None:  # fmt: skip
+    # By the version of each row and not by the end of the log: erasing a row makes the log shorter,
+    # and its last numbers are then given out again.
+    newest = {(row[0], row[1]): int(row[2]) for row in session.execute(
+        select(FieldVersion.table_name, FieldVersion.row_uid, func.max(FieldVersion.change_seq))
+        .group_by(FieldVersion.table_name, FieldVersion.row_uid)
+    )}  # fmt: skip
+    for key in sorted(visible, key=lambda key: (newest.get(key, 0), key)):
         place = places.get(key)
-        if place is None or place.kind != "row" or key in changed:
-            _move(session, state, places, key, "row", changed.get(key, state.change_seq))
+        if place is None or place.kind != "row" or place.change_seq != newest.get(key, 0):
+            _move(session, state, places, key, "row", newest.get(key, 0))
     for key in sorted(places):
         place = places[key]
         if key[0] == PROGRESS or key in visible:
             continue
-        kind = "tombstone" if key[1] in erased else "removal"
-        if place.kind != kind and place.kind != "tombstone":
-            _move(session, state, places, key, kind, state.change_seq)
+        kind = "tombstone" if key in erased else "removal"
+        if place.kind not in {kind, "tombstone"}:
+            _move(session, state, places, key, kind, 0)
 
 
 def _place_progress(
     session: Session, state: StreamState, learners: frozenset[str], places: dict[scope.Key, StreamRow]
 ) -> None:
     """One place for each learner and lesson; it moves when that progress grew, or the learner came here."""
-    known = {key[1] for key in places if key[0] == PROGRESS and places[key].kind == PROGRESS}
+    known = {key[1]: places[key] for key in places if key[0] == PROGRESS and places[key].kind == PROGRESS}
     newest = func.max(Progress.change_seq)
     found = session.execute(
         select(Progress.person_uid, Progress.lesson_uid, newest)
@@ -93,13 +99,12 @@ def _place_progress(
         .group_by(Progress.person_uid, Progress.lesson_uid)
         .order_by(newest)
     )
-    for person_uid, lesson_uid, change_seq in found:
-        row_uid = f"{person_uid}/{lesson_uid}"
-        if row_uid not in known or change_seq > state.progress_seq:
+    held = {f"{person_uid}/{lesson_uid}": int(change_seq) for person_uid, lesson_uid, change_seq in found}
+    for row_uid, change_seq in held.items():
+        if row_uid not in known or known[row_uid].change_seq != change_seq:
             _move(session, state, places, (PROGRESS, row_uid), PROGRESS, change_seq)
-    for row_uid in sorted(known):
-        if row_uid.split("/")[0] not in learners:
-            _move(session, state, places, (PROGRESS, row_uid), "removal", state.progress_seq)
+    for row_uid in sorted(known.keys() - held.keys()):
+        _move(session, state, places, (PROGRESS, row_uid), "removal", 0)
 
 
 def _move(

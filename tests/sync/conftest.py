@@ -1,0 +1,34 @@
+"""Fixtures of the sync tests: a hub and as many boxes as a test needs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from eduhub import clock
+from eduhub.installation import Installation
+from tests.sync.world import WEDNESDAY_MS, Hub
+
+
+@pytest.fixture
+def hub(make_installation: Callable[..., Any]) -> Hub:
+    """A hub with a region, on a Wednesday."""
+    clock.freeze(WEDNESDAY_MS)
+    return Hub(make_installation(role="hub"))
+
+
+@pytest.fixture
+def make_box(make_installation: Callable[..., Any]) -> Callable[[], Installation]:
+    """`make_box()`: one more box that has not joined yet."""
+
+    def make() -> Installation:
+        box: Installation = make_installation(role="node")
+        return box
+
+    return make
+
+
+@pytest.fixture
+def box(make_box: Callable[[], Installation]) -> Installation:
+    """A box that has not joined yet."""
+    return make_box()

@@ -1,0 +1,318 @@
+"""A box fetches what its classes take, floors first, and goes on at the byte after any cut."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from eduhub.delivery.models import BlobRow, PackageRow, PartRow
+from eduhub.delivery.package import PIECE_BYTES
+from eduhub.errors import LinkDown
+from eduhub.installation import Installation
+from eduhub.learning.models import Event
+from eduhub.sync import fetch, partial
+from eduhub.sync.models import OutboxRow
+from tests.sync.world import Hub, noise, piece_hashes
+
+
+def held(box: Installation, package_id: str) -> set[str]:
+    with box.database.read() as session:
+        return set(session.scalars(select(PartRow.kind).where(PartRow.package_id == package_id, PartRow.held)))
+
+
+def large_parts() -> dict[str, bytes]:
+    """A lesson whose sound and picture have several pieces, the last one short."""
+    return {"index": noise("index", 700), "aac": noise("aac", 3 * PIECE_BYTES + 77), "v240": noise("v", 5 * PIECE_BYTES + 1)}
+
+
+def part_bytes(hub: Hub, package_id: str) -> dict[str, bytes]:
+    with hub.here.database.read() as session:
+        names = session.scalars(select(PartRow.sha256).where(PartRow.package_id == package_id)).all()
+    return {name: hub.here.blobs.path(name).read_bytes() for name in names}
+
+
+def test_a_lesson_of_a_taken_course_arrives_whole_and_is_reported(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)), parts=large_parts())
+    hub.join(box, school)
+    report = hub.sync(box)
+    assert held(box, package) == {"index", "audio", "video", "pieces"}
+    assert report.fetched.parts == 5
+    for name, payload in part_bytes(hub, package).items():
+        assert (box.packages_dir / package / name).read_bytes() == payload
+    with box.database.read() as session:
+        assert session.get_one(PackageRow, package).floor_held
+    with hub.here.database.read() as session:
+        assert session.scalars(select(Event.kind)).all() == ["arrived"]
+
+
+def test_only_taken_planned_and_open_courses_are_fetched(hub: Hub, box: Installation) -> None:
+    school, other = hub.school("Shuanghu"), hub.school("Nyima")
+    taken = hub.lesson(hub.course(hub.region, groups=(school,)))
+    for_everybody = hub.lesson(hub.course(hub.region, audience="open"))
+    hub.lesson(hub.course(hub.region, groups=(other,)))
+    hub.join(box, school)
+    hub.sync(box)
+    with box.database.read() as session:
+        assert set(session.scalars(select(PackageRow.id))) == {taken, for_everybody}
+
+
+def test_a_box_gets_no_pass_for_what_its_school_may_not_have(hub: Hub, box: Installation) -> None:
+    school, other = hub.school("Shuanghu"), hub.school("Nyima")
+    secret = hub.lesson(hub.course(other.org, audience="own", groups=(other,)))
+    hub.join(box, school)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        from eduhub.sync import passes
+        from eduhub.sync.models import Node
+
+        node = session.scalars(select(Node)).one()
+        assert passes.for_node(session, hub.here, node, [secret, "0" * 64])["passes"] == {}
+
+
+def test_every_floor_comes_before_any_better_part(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    course = hub.course(hub.region, groups=(school,))
+    packages = [hub.lesson(course, position=number) for number in range(3)]
+    hub.join(box, school)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        floor = {row.sha256: row.is_floor for row in session.scalars(select(PartRow))}
+    order = [path.split("/")[-1] for _method, path, _range in hub.wire.requests if path.startswith("/p/")]
+    assert set(order[:3]) == set(packages)  # the manifests
+    assert [floor[name] for name in order[3:]] == [True] * 12 + [False] * 3
+
+
+def test_codecs_that_old_phones_cannot_play_stay_at_the_hub(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    parts = {"index": noise("i", 500), "aac": noise("a", 900), "opus": noise("o", 700), "v240": noise("v", 900)}
+    package = hub.lesson(hub.course(hub.region, groups=(school,)), parts=parts)
+    hub.join(box, school)
+    hub.sync(box)
+    hub.wire.requests.clear()
+    with box.database.read() as session:
+        unheld = session.scalars(select(PartRow.bytes).where(PartRow.package_id == package, PartRow.held.is_(False)))
+        # The floor is every sound track that is marked as floor; opus beside aac is not.
+        assert unheld.all() == [700]
+    hub.sync(box)
+    assert not [path for _method, path, _range in hub.wire.requests if path.startswith("/p/")]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_cut_at_any_byte_costs_no_byte_that_arrived(hub: Hub, box: Installation, seed: int) -> None:
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)), parts=large_parts())
+    hub.join(box, school)
+    cut = int.from_bytes(noise(f"cut {seed}", 3)) % 260_000 + 20_000
+    for _round in range(60):
+        hub.wire.cut_after = cut
+        try:
+            hub.sync(box)
+        except LinkDown:
+            continue
+        break
+    hub.wire.cut_after = None
+    hub.sync(box)
+    for name, payload in part_bytes(hub, package).items():
+        assert (box.packages_dir / package / name).read_bytes() == payload
+        delivered = hub.wire.delivered[f"/p/{package}/{name}"]
+        # A manifest is read whole; of every other blob each byte came once.
+        assert delivered == len(payload)
+
+
+def test_only_the_piece_that_came_wrong_is_fetched_again(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)), parts=large_parts())
+    name = next(name for name, payload in part_bytes(hub, package).items() if len(payload) == 5 * PIECE_BYTES + 1)
+    hub.join(box, school)
+    spoiled: set[int] = set()
+
+    def spoil(path: str, at: int, piece: bytes) -> bytes:
+        if path.endswith(name) and at == 2 * PIECE_BYTES and at not in spoiled:
+            spoiled.add(at)
+            return b"\0" * len(piece)
+        return piece
+
+    hub.wire.spoil = spoil
+    report = hub.sync(box)
+    assert report.fetched.bad_pieces == 1
+    asked = [span for _method, path, span in hub.wire.requests if path.endswith(name)]
+    assert asked == ["bytes=0-", f"bytes={2 * PIECE_BYTES}-{3 * PIECE_BYTES - 1}"]
+    assert (box.packages_dir / package / name).read_bytes() == part_bytes(hub, package)[name]
+
+
+def test_a_blob_that_always_comes_wrong_is_given_up_for_this_round_and_shown_to_nobody(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)), parts=large_parts())
+    audio = next(name for name, payload in part_bytes(hub, package).items() if len(payload) == 3 * PIECE_BYTES + 77)
+    hub.wire.spoil = lambda path, _at, piece: b"\1" * len(piece) if path.endswith(audio) else piece
+    hub.join(box, school)
+    hub.sync(box)
+    assert held(box, package) == {"index", "video", "pieces"}
+    with box.database.read() as session:
+        assert not session.get_one(PackageRow, package).floor_held
+    hub.wire.spoil = None
+    hub.sync(box)
+    assert "audio" in held(box, package)
+
+
+def test_a_manifest_signed_by_nobody_we_trust_is_not_taken_in(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)))
+    hub.wire.spoil = lambda path, _at, piece: piece.replace(b'"v240"', b'"v999"') if path.endswith(package) else piece
+    hub.join(box, school)
+    hub.sync(box)
+    with box.database.read() as session:
+        assert session.get(PackageRow, package) is None
+
+
+def test_a_lesson_that_was_taken_back_is_shown_no_more(hub: Hub, box: Installation) -> None:
+    from eduhub.courses.models import Lesson
+    from eduhub.delivery import catalog, holding
+
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)))
+    hub.join(box, school)
+    hub.sync(box)
+    with hub.here.database.write() as session:
+        lesson = session.scalars(select(Lesson)).one()
+        lesson.state = "withdrawn"
+        holding.withdraw(session, package)
+        catalog.append(session, hub.here.keys, "withdraw", {"lesson": lesson.uid, "package": package, "revision": 1})
+    hub.sync(box)
+    with box.database.read() as session:
+        assert session.get_one(PackageRow, package).withdrawn
+    assert not (box.packages_dir / package).exists()
+
+
+def test_a_full_disk_is_reported_and_loses_nothing(
+    hub: Hub, box: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = hub.school("Shuanghu")
+    package = hub.lesson(hub.course(hub.region, groups=(school,)), parts=large_parts())
+    hub.join(box, school)
+    written = 0
+
+    def full_after(file: int, payload: bytes) -> int:
+        nonlocal written
+        if written + len(payload) > 200_000:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        written += len(payload)
+        return os.write(file, payload)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(partial, "write", full_after)
+        assert hub.sync(box).fetched.disk_full
+    with hub.here.database.read() as session:
+        assert "no_disk" in session.scalars(select(Event.kind)).all()
+    kept = sum(path.stat().st_size for path in (box.settings.data_dir / "work").glob("*.part"))
+    assert kept > 100_000
+    hub.sync(box)
+    assert "video" in held(box, package)
+
+
+def test_one_round_at_a_time(hub: Hub, box: Installation) -> None:
+    import fcntl
+
+    hub.join(box, hub.school("Shuanghu"))
+    with (box.settings.data_dir / "run" / "sync.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert not hub.sync(box).ran
+    assert hub.sync(box).ran
+
+
+def test_outside_the_window_lessons_wait_and_the_roster_does_not(
+    hub: Hub, make_installation: Callable[..., Installation]
+) -> None:
+    box = make_installation(role="node", sync_window="22:00-23:00")
+    school = hub.school("Shuanghu", children=1)
+    hub.lesson(hub.course(hub.region, groups=(school,)))
+    hub.join(box, school)
+    report = hub.sync(box)
+    assert not report.in_window
+    assert report.stream_entries > 0
+    with box.database.read() as session:
+        assert session.scalars(select(BlobRow.sha256)).all() == []
+
+
+# --- one file, any cuts and any flipped bytes ----------------------------------------
+
+
+class Served:
+    """Serves a blob, spoils given pieces once and cuts after given numbers of bytes."""
+
+    def __init__(self, payload: bytes, cuts: list[int], spoiled: set[int]) -> None:
+        self.payload, self.cuts, self.spoiled, self.sent = payload, cuts, spoiled, 0
+
+    def source(self, first: int, end: int | None) -> "Served.Open":
+        return Served.Open(self, first, len(self.payload) if end is None else end)
+
+    class Open:
+        def __init__(self, served: "Served", first: int, end: int) -> None:
+            self.served, self.first, self.end = served, first, end
+
+        def __enter__(self) -> "Served.Open":
+            return self
+
+        def __exit__(self, *_exception: object) -> None:
+            return None
+
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            room = self.served.cuts.pop() if self.served.cuts else None
+            at = self.first
+            while at < self.end:
+                number = at // PIECE_BYTES
+                stop = min(self.end, (number + 1) * PIECE_BYTES, at + 30_000)
+                if room is not None:
+                    stop = min(stop, at + room)
+                    room -= stop - at
+                block = self.served.payload[at:stop]
+                self.served.sent += len(block)
+                if number in self.served.spoiled:
+                    self.served.spoiled.discard(number)
+                    block = bytes(byte ^ 1 for byte in block)
+                yield block
+                at = stop
+                if room == 0 and at < self.end:
+                    raise LinkDown("cut")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.integers(1, 4 * PIECE_BYTES),
+    cuts=st.lists(st.integers(1, 3 * PIECE_BYTES), max_size=6),
+    spoiled=st.sets(st.integers(0, 3), max_size=3),
+)
+def test_whatever_is_cut_or_spoiled_the_file_comes_out_whole(
+    tmp_path: Path, size: int, cuts: list[int], spoiled: set[int]
+) -> None:
+    payload = noise(f"{size}", size)
+    name = __import__("hashlib").sha256(payload).hexdigest()
+    served = Served(payload, list(cuts), {number for number in spoiled if number * PIECE_BYTES < size})
+    bad = len(served.spoiled)
+    pieces = piece_hashes(payload) if size > PIECE_BYTES else None
+    part = partial.PartFile(tmp_path, name, size, pieces)
+    for _try in range(len(cuts) + 2):
+        try:
+            part.receive(served.source, lambda _count: None)  # type: ignore[arg-type]
+            break
+        except LinkDown:
+            part = partial.PartFile(tmp_path, name, size, pieces)  # as after kill -9: the file is all there is
+    assert part.path.read_bytes() == payload
+    assert served.sent <= size + bad * PIECE_BYTES + sum(cuts)
+    part.path.unlink()
+
+
+def test_nothing_queued_is_lost_when_the_link_is_down(hub: Hub, box: Installation) -> None:
+    hub.join(box, hub.school("Shuanghu"))
+    hub.wire.cut_after = 0
+    with pytest.raises(LinkDown):
+        hub.sync(box)
+    with box.database.read() as session:
+        assert session.scalars(select(OutboxRow)).all() == []
+        assert fetch.wanted_packages(session, "nobody", None) == {}
