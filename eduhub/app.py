@@ -10,6 +10,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from eduhub import config, guard, http
+from eduhub.api import register as register_api
 from eduhub.config import Settings
 from eduhub.delivery.http import MediaLane
 from eduhub.installation import Installation, open_installation
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None, installation: Installation | No
     shown.register(app)
     for blueprint in EVERYWHERE + (AT_THE_HUB if here.settings.role == "hub" else AT_A_BOX):
         app.register_blueprint(blueprint)
+    register_api(app, csrf)
     if here.settings.role == "hub":
         # These carry credentials of their own (an intent, a node's signature) and no cookie.
         for blueprint in (media_http.blueprint(here), sync_http.blueprint(here)):
