@@ -98,11 +98,14 @@ def _batch(body: bytes) -> dict[str, Any]:
 
 def _body() -> bytes:
     """The body, unpacked, whatever type it says it has; raises TooMuch, BadFormat."""
-    request.max_content_length = MAX_BODY_BYTES
+    # One byte more: a body of unannounced length is cut off at the limit without an error.
+    request.max_content_length = MAX_BODY_BYTES + 1
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge as error:
         raise TooMuch(f"more than {MAX_BODY_BYTES} bytes") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise TooMuch(f"more than {MAX_BODY_BYTES} bytes")
     if request.headers.get("Content-Encoding", "identity") == "identity":
         return body
     if request.headers["Content-Encoding"] != "gzip":

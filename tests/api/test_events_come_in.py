@@ -1,0 +1,140 @@
+"""POST /api/v1/events: the token is the credential, accepted means on disk, and nothing counts twice."""
+
+import gzip
+import json
+
+import pytest
+from sqlalchemy import func, select
+
+from eduhub import changes
+from eduhub.accounts.models import Person
+from eduhub.api import learning
+from eduhub.learning import progress, tokens
+from eduhub.learning.models import Event
+from eduhub.sync.models import OutboxRow
+from eduhub.uids import new_uid
+from tests.api.conftest import LESSON, TIMELINE, Machine, watched
+
+
+def send(machine: Machine, *found: object, **how):
+    body = json.dumps({"token": how.pop("token", machine.token), "events": list(found)})
+    return machine.browser().post("/api/v1/events", data=body, content_type="application/json", **how)
+
+
+def seen_ms(machine: Machine, person: str) -> int:
+    with machine.installation.database.read() as session:
+        row = progress.of(session, person, LESSON, TIMELINE)
+        return row.seen_ms if row is not None else 0
+
+
+def count(machine: Machine, model: type) -> int:
+    with machine.installation.database.read() as session:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_what_dolma_watched_is_there_once_however_often_it_is_sent(box):
+    event = watched()
+    for _ in range(3):
+        answer = send(box, event)
+        assert (answer.status_code, answer.json) == (200, {"accepted": [event["uid"]], "refused": []})
+    assert (count(box, Event), count(box, OutboxRow), seen_ms(box, box.dolma)) == (1, 1, 30_000)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_at_a_box_events_wait_for_the_hub_with_actor_and_school(box):
+    event = watched()
+    send(box, event)
+    with box.installation.database.read() as session:
+        row = session.scalars(select(OutboxRow)).one()
+        assert (row.kind, row.body) == ("event", event | {"actor": box.dolma, "org": box.school})
+
+
+def test_at_the_hub_nothing_waits_in_an_outbox(hub):
+    assert send(hub, watched()).status_code == 200
+    assert (count(hub, OutboxRow), seen_ms(hub, hub.dolma)) == (0, 30_000)
+
+
+def test_the_token_says_who_it_was_whatever_the_body_says(box):
+    send(box, watched(actor=new_uid(), org=new_uid()))
+    with box.installation.database.read() as session:
+        row = session.scalars(select(Event)).one()
+        assert (row.actor_uid, row.org_uid) == (box.dolma, box.school)
+
+
+def test_what_is_no_event_is_named_and_the_rest_is_kept(box):
+    good = watched()
+    answer = send(box, {"uid": "x"}, good, 7, watched(to_ms="far"))
+    assert answer.json["accepted"] == [good["uid"]]
+    assert [one["code"] for one in answer.json["refused"]] == ["format.bad"] * 3
+    assert count(box, OutboxRow) == 1
+
+
+def test_an_event_in_quarantine_is_accepted_and_goes_home_too(box):
+    event = watched(from_ms=99_000)
+    assert send(box, event).json["accepted"] == [event["uid"]]
+    assert (count(box, OutboxRow), seen_ms(box, box.dolma)) == (1, 0)
+
+
+@pytest.mark.parametrize("token", ["", "x", None, 7])
+def test_without_a_token_of_this_machine_nothing_is_taken(box, token):
+    answer = send(box, watched(), token=token)
+    assert (answer.status_code, answer.json["code"]) == (401, "learning.token_refused")
+    foreign = tokens.issue(bytes(32), box.dolma, box.school)
+    assert send(box, watched(), token=foreign).status_code == 401
+    assert count(box, Event) == 0
+
+
+def test_the_token_of_an_erased_child_is_refused(box):
+    token = box.token
+    with box.installation.database.write() as session:
+        person = session.get_one(Person, box.dolma)
+        changes.erase(session, person)
+    assert send(box, watched(), token=token).status_code == 401
+
+
+def test_a_page_that_closes_may_send_plain_text_and_needs_no_cookie(box):
+    body = json.dumps({"token": box.token, "events": [watched()]})
+    answer = box.browser().post("/api/v1/events", data=body, content_type="text/plain;charset=UTF-8")
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_batch_may_be_packed_and_a_bomb_is_refused(box):
+    body = json.dumps({"token": box.token, "events": [watched() for _ in range(100)]}).encode()
+
+    def post(packed: bytes):
+        return box.browser().post("/api/v1/events", data=packed, headers={"Content-Encoding": "gzip"})
+
+    assert len(post(gzip.compress(body)).json["accepted"]) == 100
+    assert post(gzip.compress(bytes(50 << 20))).status_code == 413
+    assert post(gzip.compress(body)[:-9]).status_code == 422
+    assert post(b"not gzip").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"events": 1, "token": ""}', b"[" * 100_000, b"\xff\xfe", b'{"token": "x"}']
+)
+def test_a_body_that_is_no_batch_is_refused(box, body):
+    assert box.browser().post("/api/v1/events", data=body).status_code == 422
+
+
+def test_too_much_at_once_is_refused(box):
+    assert send(box, *([{}] * (learning.MAX_EVENTS + 1))).status_code == 413
+    assert send(box, watched(note="x" * learning.MAX_BODY_BYTES)).status_code == 413
+    unknown_length = box.browser().post(
+        "/api/v1/events", data=b"x" * (learning.MAX_BODY_BYTES + 1),
+        environ_overrides={"CONTENT_LENGTH": "", "wsgi.input_terminated": True},
+    )  # fmt: skip
+    assert unknown_length.status_code == 413
+
+
+def test_two_children_on_one_phone_keep_their_own(box):
+    with box.installation.database.write() as session:
+        lhamo = Person(org_uid=box.school, name="Lhamo", sign_in_name=None, language=None, picture=None)
+        session.add(lhamo)
+    browser = box.browser()
+    browser.post("/sign-in/card", data={"code": box.card()})
+    other = tokens.issue(box.installation.keys.secret, lhamo.uid, box.school)
+    body = json.dumps({"token": other, "events": [watched()]})
+    assert browser.post("/api/v1/events", data=body, content_type="text/plain").status_code == 200
+    assert (seen_ms(box, lhamo.uid), seen_ms(box, box.dolma)) == (30_000, 0)
