@@ -4,11 +4,13 @@ Nothing typed is lost by an error: a refusal from the domain becomes a message i
 form, which is shown again as it was sent.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, SelectField, StringField, validators
+from wtforms.fields.choices import SelectChoice
 
 from eduhub.errors import N_, EduHubError
 from eduhub.web import languages
@@ -72,7 +74,12 @@ def text_field(label: Any, message: Any | None = None, *, longest: int = 200) ->
 
 def language_field() -> SelectField:
     """What language something is in."""
-    return SelectField(lazy_gettext("Language"), choices=list(languages.NAMES.items()))
+    return SelectField(lazy_gettext("Language"), choices=pairs(languages.NAMES.items()))
+
+
+def pairs(found: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
+    """(value, words) as what a select field offers."""
+    return [SelectChoice(value, words) for value, words in found]
 
 
 def back_field() -> HiddenField:

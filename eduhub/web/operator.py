@@ -17,8 +17,8 @@ from eduhub.schools import organisations
 from eduhub.schools.models import Organisation, Site
 from eduhub.sync import nodes
 from eduhub.web import boxes, languages, shown, states
-from eduhub.web.edge import reading, writing
-from eduhub.web.forms import Form, language_field, needed, text_field
+from eduhub.web.edge import note, reading, row_of, writing
+from eduhub.web.forms import Form, language_field, needed, pairs, text_field
 from eduhub.web.rights import OPERATOR
 from eduhub.web.states import State
 
@@ -32,10 +32,10 @@ class OrganisationForm(Form):
 
     kind = SelectField(
         lazy_gettext("What it is"),
-        choices=[
+        choices=pairs([
             ("school", lazy_gettext("School")), ("region", lazy_gettext("Region")),
             ("teaching_point", lazy_gettext("Teaching point")), ("station", lazy_gettext("Village station")),
-        ],
+        ]),
     )  # fmt: skip
     name = text_field(lazy_gettext("Name"), lazy_gettext("Type a name."))
     language = language_field()
@@ -108,7 +108,7 @@ def _tree(found: Sequence[Organisation]) -> list[OrganisationRow]:
     children: dict[str | None, list[Organisation]] = {}
     for org in found:
         children.setdefault(org.parent_uid if org.parent_uid in known else None, []).append(org)
-    words = {str(kind): str(word) for kind, word in OrganisationForm().kind.choices}
+    words = {str(choice.value): str(choice.label) for choice in OrganisationForm(formdata=None).kind.choices}
     rows: list[OrganisationRow] = []
     waiting = [(org, 0) for org in reversed(children.get(None, []))]
     while waiting:
@@ -126,7 +126,7 @@ def new_organisation() -> ResponseReturnValue:
     form = OrganisationForm(language=languages.of_page())
     with reading() as session:
         regions = session.scalars(select(Organisation).where(Organisation.kind == "region").order_by(Organisation.uid))
-        form.parent_uid.choices = [("", gettext("(none)"))] + [(org.uid, shown.plain(org.names)) for org in regions]
+        form.parent_uid.choices = pairs([("", gettext("(none)"))] + [(org.uid, shown.plain(org.names)) for org in regions])
     if form.validate_on_submit():
         try:
             with writing() as session:
@@ -134,6 +134,7 @@ def new_organisation() -> ResponseReturnValue:
                     session, kind=form.kind.data, names={form.language.data: form.name.data},
                     parent_uid=form.parent_uid.data or None,
                 )
+                note(session, "schools.add_organisation", org.uid, org.uid)
             is_school = org.kind in SCHOOLS
             return redirect(url_for("school.home", org_uid=org.uid) if is_school else url_for("operator.home"), 303)
         except BadInput as error:
@@ -156,7 +157,7 @@ def new_code() -> ResponseReturnValue:
     form = CodeForm()
     with reading() as session:
         places = session.execute(select(Site, Organisation).join(Organisation, Organisation.uid == Site.org_uid))
-        form.site_uid.choices = [(site.uid, _place(site, org)) for site, org in places]
+        form.site_uid.choices = pairs([(site.uid, _place(site, org)) for site, org in places])
     if form.validate_on_submit():
         try:
             with writing() as session:
@@ -164,6 +165,7 @@ def new_code() -> ResponseReturnValue:
                     session, guard.here(), site_uid=form.site_uid.data, node_name=form.node_name.data,
                     by_uid=session.info["by_uid"],
                 )
+                note(session, "sync.new_code", row_of(session, Site, form.site_uid.data).org_uid, form.site_uid.data)
             return render_template(
                 "operator/code.html", code=code, name=form.node_name.data, address=guard.here().settings.origin
             )

@@ -15,8 +15,8 @@ from eduhub.http import caches
 from eduhub.schools import enrolment
 from eduhub.schools.models import Group, Organisation
 from eduhub.web import roster, shown
-from eduhub.web.edge import page_of, reading, row_of, today, writing
-from eduhub.web.forms import Form, needed, text_field
+from eduhub.web.edge import note, page_of, reading, row_of, today, writing
+from eduhub.web.forms import Form, needed, pairs, text_field
 from eduhub.web.rights import PERSON, SCHOOL
 
 bp = Blueprint("people", __name__)
@@ -35,7 +35,7 @@ class AdultForm(Form):
     name = text_field(lazy_gettext("Name"), lazy_gettext("Type the name."))
     role = SelectField(
         lazy_gettext("What they do"),
-        choices=[("teacher", lazy_gettext("Teacher")), ("school_admin", lazy_gettext("School admin"))],
+        choices=pairs([("teacher", lazy_gettext("Teacher")), ("school_admin", lazy_gettext("School admin"))]),
     )
     sign_in_name = text_field(lazy_gettext("Sign-in name"), lazy_gettext("Type a sign-in name."), longest=100)
     password = PasswordField(
@@ -80,7 +80,7 @@ def new_child(org_uid: str) -> ResponseReturnValue:
         school = row_of(session, Organisation, org_uid)
         day = today(session, org_uid)
         rows = roster.groups_of(session, org_uid, day)
-        form.group_uid.choices = [("", gettext("(none)"))] + [(row.group.uid, row.name) for row in rows]
+        form.group_uid.choices = pairs([("", gettext("(none)"))] + [(row.group.uid, row.name) for row in rows])
     if form.validate_on_submit():
         with writing() as session:
             person = people.add(session, org_uid=org_uid, name=form.name.data)
@@ -90,6 +90,7 @@ def new_child(org_uid: str) -> ResponseReturnValue:
             )
             if form.group_uid.data:
                 enrolment.enrol(session, person_uid=person.uid, group_uid=form.group_uid.data, starts_on=day)
+            note(session, "accounts.add_child", org_uid, person.uid)
             token = credentials.issue_card(session, person.uid)
         return _card_page(school, person, token)
     page = render_template(
@@ -119,6 +120,7 @@ def new_adult(org_uid: str) -> ResponseReturnValue:
                     session, person_uid=person.uid, role=form.role.data, scope_kind="organisation",
                     scope_uid=org_uid, org_uid=org_uid, starts_on=today(session, org_uid),
                 )
+                note(session, "accounts.add_adult", org_uid, person.uid)
             flash(gettext("%(name)s can sign in now.", name=person.name))
             return redirect(url_for("people.person", person_uid=person.uid), 303)
         except PasswordTooWeak as error:
@@ -165,6 +167,7 @@ def enrol(person_uid: str) -> ResponseReturnValue:
         enrolment.enrol(
             session, person_uid=found.uid, group_uid=group.uid, starts_on=today(session, found.org_uid)
         )
+        note(session, "schools.enrol", found.org_uid, found.uid)
     return redirect(url_for("people.person", person_uid=person_uid), 303)
 
 
@@ -179,6 +182,7 @@ def new_card(person_uid: str) -> ResponseReturnValue:
         if not roster.is_child(session, found.uid, today(session, found.org_uid)):
             raise BadInput("a card is for a child")
         token = credentials.issue_card(session, found.uid)
+        note(session, "accounts.issue_card", found.org_uid, found.uid)
     return _card_page(school, found, token)
 
 

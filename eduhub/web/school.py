@@ -21,8 +21,8 @@ from eduhub.http import caches
 from eduhub.schools import calendars, enrolment, groups
 from eduhub.schools.models import Enrolment, Group, Organisation
 from eduhub.web import boxes, roster, shown
-from eduhub.web.edge import reading, row_of, today, writing
-from eduhub.web.forms import Form
+from eduhub.web.edge import note, reading, row_of, today, writing
+from eduhub.web.forms import Form, pairs
 from eduhub.web.rights import ENROLMENT, GROUP, PLAN_ROW, SCHOOL
 
 bp = Blueprint("school", __name__)
@@ -34,10 +34,10 @@ class GroupForm(Form):
 
     stage = SelectField(
         lazy_gettext("Stage"),
-        choices=[
+        choices=pairs([
             ("primary", lazy_gettext("primary school")), ("junior", lazy_gettext("junior middle school")),
             ("senior", lazy_gettext("senior middle school")),
-        ],
+        ]),
     )  # fmt: skip
     intake_year = IntegerField(
         lazy_gettext("Year in which they began"),
@@ -56,10 +56,10 @@ class WithdrawForm(Form):
 
     reason = SelectField(
         lazy_gettext("Why"),
-        choices=[
+        choices=pairs([
             ("withdrawn", lazy_gettext("left the school")), ("moved_group", lazy_gettext("goes to another class")),
             ("transferred", lazy_gettext("goes to another school")), ("graduated", lazy_gettext("finished school")),
-        ],
+        ]),
     )  # fmt: skip
     on = DateField(lazy_gettext("From which day on"), validators=[validators.InputRequired(lazy_gettext("Choose a day."))])
 
@@ -192,7 +192,7 @@ def _with_lessons(session: Session, form: PlanForm, course_uids: set[str]) -> Pl
         .where(Lesson.course_uid.in_(course_uids), Lesson.state == "published")
         .order_by(Lesson.course_uid, Lesson.position)
     )
-    form.lesson_uid.choices = [(lesson.uid, shown.plain(lesson.titles, lesson.language)) for lesson in lessons]
+    form.lesson_uid.choices = pairs([(lesson.uid, shown.plain(lesson.titles, lesson.language)) for lesson in lessons])
     return form
 
 
@@ -207,6 +207,7 @@ def enrol_in_group(group_uid: str) -> ResponseReturnValue:
         enrolment.enrol(
             session, person_uid=person.uid, group_uid=group_uid, starts_on=today(session, group.org_uid)
         )
+        note(session, "schools.enrol", group.org_uid, person.uid)
     return redirect(url_for("school.group", group_uid=group_uid), 303)
 
 
@@ -225,6 +226,7 @@ def withdraw(enrolment_uid: str) -> ResponseReturnValue:
         try:
             with writing() as session:
                 enrolment.withdraw(session, enrolment_uid, form.on.data.isoformat(), form.reason.data)
+                note(session, "schools.withdraw", span.org_uid, span.person_uid)
             flash(gettext("%(name)s is no longer in %(group)s.", name=person.name, group=name))
             return redirect(url_for("school.group", group_uid=group.uid), 303)
         except BadInput as error:
@@ -244,6 +246,7 @@ def take_course(group_uid: str) -> ResponseReturnValue:
             session, group_uid=group_uid, course_uid=request.form.get("course_uid", ""),
             starts_on=today(session, group.org_uid),
         )
+        note(session, "courses.give_course", group.org_uid, group_uid)
     return redirect(url_for("school.group", group_uid=group_uid), 303)
 
 

@@ -19,7 +19,7 @@ from eduhub.http import caches
 from eduhub.uids import new_uid
 from eduhub.web import languages, rights, shown, video
 from eduhub.web.edge import reading, row_of, today, writing
-from eduhub.web.forms import Form, language_field, text_field
+from eduhub.web.forms import Form, language_field, pairs, text_field
 from eduhub.web.rights import COURSE, LESSON, TEACHES_SOMEWHERE
 
 bp = Blueprint("teaching", __name__)
@@ -33,10 +33,10 @@ class CourseForm(Form):
     org_uid = SelectField(lazy_gettext("School"))
     audience = SelectField(
         lazy_gettext("Who may take it"),
-        choices=[
+        choices=pairs([
             ("own", lazy_gettext("Our school")), ("all", lazy_gettext("All schools")),
             ("open", lazy_gettext("Everybody, also without signing in")),
-        ],
+        ]),
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def new_course() -> ResponseReturnValue:
     form = CourseForm(language=languages.of_page())
     with reading() as session:
         schools = rights.schools_taught_at(session)
-        form.org_uid.choices = [(org.uid, shown.plain(org.names)) for org in schools]
+        form.org_uid.choices = pairs([(org.uid, shown.plain(org.names)) for org in schools])
     if form.validate_on_submit():
         with writing() as session:
             course = editing.add_course(
@@ -185,7 +185,7 @@ def new_lesson(course_uid: str) -> ResponseReturnValue:
     with reading() as session:
         found = row_of(session, Course, course_uid)
         units = session.scalars(select(Unit).where(Unit.course_uid == found.uid).order_by(Unit.position, Unit.uid))
-        form.unit_uid.choices = [("", gettext("(none)"))] + [(unit.uid, shown.plain(unit.titles)) for unit in units]
+        form.unit_uid.choices = pairs([("", gettext("(none)"))] + [(unit.uid, shown.plain(unit.titles)) for unit in units])
     if form.is_submitted() and form.unit_uid.data is None:
         form.unit_uid.data = ""
     if form.validate_on_submit():

@@ -1,0 +1,144 @@
+"""Each sees their own: children their lessons, admins their school, nobody another's page."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from eduhub.app import create_app
+from eduhub.courses.models import GroupCourse
+from eduhub.installation import Installation
+from eduhub.schools.models import Enrolment
+from tests.web.world import Reader, World
+
+Browser = Callable[[], Reader]
+
+
+def test_a_child_finds_the_next_lesson_on_the_first_page(browser: Browser, world: World) -> None:
+    page = browser().card(world.dolma_card).get("/")
+    assert page.status_code == 200
+    assert "Why ice floats" in page.text
+    assert "Play · 2.6 MB" in page.text
+    assert f"/lessons/{world.lesson}" in page.text
+
+
+def test_a_child_is_given_a_pass_for_the_lesson_and_no_other_place(browser: Browser, world: World) -> None:
+    dolma = browser().card(world.dolma_card)
+    page = dolma.get(f"/lessons/{world.lesson}")
+    cookie = next(text for text in page.headers.getlist("Set-Cookie") if text.startswith("eduhub_pass="))
+    package = page.text.split('"package":"')[1][:64]
+    assert f"Path=/p/{package}/" in cookie
+    assert "HttpOnly" in cookie
+    poster = page.text.split('poster="')[1].split('"')[0]
+    with dolma.get(poster) as picture:
+        assert picture.status_code == 200
+    with browser().get(poster) as refused:
+        assert refused.status_code == 403
+
+
+def test_a_child_of_another_school_does_not_see_the_lesson(browser: Browser, world: World) -> None:
+    karma = browser().card(world.stranger_card)
+    assert "Why ice floats" not in karma.get("/").text
+    refused = karma.get(f"/lessons/{world.lesson}")
+    assert refused.status_code == 403
+    assert "lesson-data" not in refused.text
+    assert karma.get(f"/courses/{world.course}").status_code == 404
+
+
+def test_a_draft_is_not_shown_to_a_child(browser: Browser, world: World) -> None:
+    assert browser().card(world.dolma_card).get(f"/lessons/{world.draft}").status_code == 403
+
+
+def test_somebody_who_is_not_signed_in_is_asked_to_sign_in(browser: Browser, world: World) -> None:
+    page = browser().get(f"/lessons/{world.lesson}")
+    assert page.status_code == 401
+    assert f"/sign-in?back=/lessons/{world.lesson}" in page.text.replace("%2F", "/")
+
+
+def test_two_children_on_one_browser_do_not_see_each_others_page(browser: Browser, world: World) -> None:
+    shared = browser().card(world.dolma_card)
+    first = shared.get("/")
+    assert "Dolma" in first.text
+    assert first.headers["Cache-Control"].startswith("private")
+    assert "Cookie" in first.headers["Vary"]
+    shared.post("/sign-out", page="/")
+    assert "Dolma" not in shared.get("/", follow_redirects=True).text
+    shared.card(world.lhamo_card)
+    second = shared.get("/", headers={"If-None-Match": first.headers.get("ETag", "")})
+    assert second.status_code == 200
+    assert "ལྷ་མོ།" in second.text
+    assert "Dolma" not in second.text
+
+
+def test_the_append_token_of_a_lesson_page_is_the_childs_own(browser: Browser, world: World) -> None:
+    def token(card: str) -> str:
+        page = browser().card(card).get(f"/lessons/{world.lesson}").text
+        return page.split('"token":"')[1].split('"')[0]
+
+    assert token(world.dolma_card) != token(world.lhamo_card)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/schools/{school}", "/schools/{school}/people", "/schools/{school}/children/new", "/schools/{school}/adults/new",
+     "/schools/{school}/groups/new", "/groups/{group}", "/people/{dolma}"],
+)  # fmt: skip
+def test_the_admin_of_another_school_is_refused(browser: Browser, world: World, address: str) -> None:
+    path = address.format(school=world.school, group=world.group, dolma=world.dolma)
+    assert browser().sign_in("pema").get(path).status_code == 200
+    refused = browser().sign_in("norbu").get(path)
+    assert refused.status_code == 403
+    assert "Dolma" not in refused.text
+    assert browser().card(world.dolma_card).get(path).status_code == 403
+    assert browser().get(path).status_code == 401
+
+
+def test_another_schools_admin_cannot_take_a_child_out_or_issue_a_card(browser: Browser, world: World, installation: Installation) -> None:
+    norbu = browser().sign_in("norbu")
+    with installation.database.read() as session:
+        span = session.scalars(select(Enrolment).where(Enrolment.person_uid == world.dolma)).one().uid
+    assert norbu.post(f"/people/{world.dolma}/card").status_code == 403
+    assert norbu.post(f"/enrolments/{span}/withdraw", {"reason": "withdrawn", "on": "2026-11-23"}).status_code == 403
+    with installation.database.read() as session:
+        found = session.get(Enrolment, span)
+        assert found is not None
+        assert found.ended_on is None
+
+
+def test_a_child_of_another_school_cannot_be_put_into_a_class_by_its_uid(browser: Browser, world: World) -> None:
+    pema = browser().sign_in("pema")
+    sent = pema.post(f"/groups/{world.group}/children", {"person_uid": world.stranger}, page=f"/groups/{world.group}")
+    assert sent.status_code == 404
+
+
+def test_a_course_that_is_not_for_the_school_cannot_be_taken(browser: Browser, world: World, installation: Installation) -> None:
+    norbu = browser().sign_in("norbu")
+    path = f"/groups/{world.other_group}"
+    assert norbu.post(f"{path}/courses", {"course_uid": world.course}, page=path).status_code == 403
+    with installation.database.read() as session:
+        assert session.scalars(select(GroupCourse).where(GroupCourse.group_uid == world.other_group)).all() == []
+
+
+def test_only_the_operator_sees_the_operators_page(browser: Browser, world: World) -> None:
+    assert browser().sign_in("tenzin").get("/operator").status_code == 200
+    assert browser().sign_in("pema").get("/operator").status_code == 403
+
+
+def test_a_teacher_edits_only_courses_on_which_they_have_a_role(browser: Browser, world: World) -> None:
+    tashi = browser().sign_in("tashi")
+    assert tashi.get(f"/teaching/courses/{world.course}").status_code == 200
+    assert browser().sign_in("norbu").get(f"/teaching/courses/{world.course}").status_code == 403
+
+
+def test_a_box_has_no_pages_of_the_operator_and_the_teacher(make_installation: Callable[..., Installation]) -> None:
+    box: Flask = create_app(installation=make_installation(role="node"))
+    here = Reader(box.test_client())
+    assert here.get("/operator").status_code == 404
+    assert here.get("/teaching").status_code == 404
+    assert here.get("/sync/v1/hello").status_code == 404
+    assert here.get("/").headers["Location"] == "/card"
+
+
+def test_a_hub_has_no_page_of_the_box(browser: Browser) -> None:
+    assert browser().get("/box").status_code == 404
