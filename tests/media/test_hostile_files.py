@@ -94,8 +94,8 @@ def test_an_input_that_never_ends_stops_the_encoder_at_its_time_limit(
     os.mkfifo(endless)
     writer = os.open(endless, os.O_RDWR)  # held open: the pipe has no end
     try:
+        settings = Settings(data_dir=tmp_path, ffmpeg=ffmpeg_program, encode_threads=1)
         with workroom.staged(endless, tmp_path / "work") as work, pytest.raises(EncodeFailed, match="timeout"):
-            settings = Settings(data_dir=tmp_path, ffmpeg=ffmpeg_program, encode_threads=1)
             transcode.transcode(work, PRETENDED, ladder.choose(PRETENDED), settings)
     finally:
         os.close(writer)
