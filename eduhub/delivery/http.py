@@ -11,6 +11,7 @@ folder under the package's id. Every path that does not begin with /p/ is handed
 This module must not know accounts, lessons or the database. See docs/formats/passes.md.
 """
 
+import errno
 import os
 import re
 import stat
@@ -176,8 +177,10 @@ def _narrowness(audience: str) -> int:
 def _open(path: Path) -> BufferedReader:
     try:
         file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
-    except FileNotFoundError as error:
-        raise NotFound from error
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP}:  # not here, or a symbolic link, which we never make
+            raise NotFound from error
+        raise EduHubError(f"a part cannot be read: {error}") from error  # a broken disk must not look like a lost link
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise NotFound

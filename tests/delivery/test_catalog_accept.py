@@ -31,7 +31,7 @@ def assert_untouched(node: Machine, sequence: int) -> None:
 
 
 def forged_head(key: SigningKey, head: SignedHead, **changed: object) -> SignedHead:
-    moved = replace(head, **changed)  # type: ignore[arg-type]
+    moved = replace(head, **changed)
     payload = canonical(head_value(moved.hub, moved.epoch, moved.sequence, moved.hash))
     return replace(moved, signature=key.sign("eduhub-head/1", payload))
 
