@@ -19,8 +19,8 @@ export interface Reading {
   position(): number;
   /** One past the last byte wanted. */
   end: number;
-  /** Takes bytes in order; reading waits for it. False ends the reading. */
-  take(bytes: Uint8Array): Promise<boolean>;
+  /** Takes bytes in order; reading waits for it. */
+  take(bytes: Uint8Array): Promise<void>;
   signal: AbortSignal;
   /** Bytes flow (true) or do not (false). */
   flowing?(yes: boolean): void;
@@ -34,7 +34,7 @@ export async function read(reading: Reading): Promise<void> {
   while (reading.position() < reading.end) {
     const before = reading.position();
     try {
-      if (!(await once(reading))) return;
+      await once(reading);
     } catch (error) {
       if (reading.signal.aborted || error instanceof Refused) throw error;
     }
@@ -45,8 +45,7 @@ export async function read(reading: Reading): Promise<void> {
   }
 }
 
-/** One request; false when `take` had enough. */
-async function once(reading: Reading): Promise<boolean> {
+async function once(reading: Reading): Promise<void> {
   const { url, end, signal } = reading;
   const from = reading.position();
   const own = new AbortController();
@@ -65,12 +64,9 @@ async function once(reading: Reading): Promise<boolean> {
     const reader = answer.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return true;
+      if (done) return;
       clearTimeout(watchdog);
-      if (!(await reading.take(value))) {
-        own.abort();
-        return false;
-      }
+      await reading.take(value);
       watchdog = setTimeout(stop, SILENCE_MS);
     }
   } finally {
@@ -113,7 +109,6 @@ export async function readWhole(url: string, from: number, bytes: number, signal
     take: async (some) => {
       all.set(some, got);
       got += some.length;
-      return true;
     },
   });
   return all;

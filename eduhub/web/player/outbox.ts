@@ -91,8 +91,10 @@ export class Outbox {
     const { status } = answer;
     const said = (answer.json || {}) as Answer;
     const whole = status >= 400 && status < 500 && status !== 404 && status !== 408 && status !== 429;
-    const accepted = status < 300 ? said.accepted || [] : [];
-    const refused = whole ? events.map((event) => event.uid) : status < 300 ? (said.refused || []).map((one) => one.uid) : [];
+    const mine = events.map((event) => event.uid);
+    const named = (uids: string[]): string[] => uids.filter((uid) => mine.includes(uid));
+    const accepted = status < 300 ? named(said.accepted || []) : [];
+    const refused = whole ? mine : status < 300 ? named((said.refused || []).map((one) => one.uid)) : [];
     accepted.forEach((uid) => this.drop(uid));
     refused.forEach((uid) => this.refuse(uid));
     return accepted.length + refused.length > 0;

@@ -16,6 +16,7 @@ export class Player {
   private choice: string;
   private session: Session | null = null;
   private online = true;
+  private failed = false;
 
   constructor(
     private readonly frame: HTMLElement,
@@ -51,6 +52,7 @@ export class Player {
   }
 
   private start(seconds: number): void {
+    this.failed = false;
     if (this.session) this.session.stop();
     const report = {
       connected: (yes: boolean): void => {
@@ -131,6 +133,7 @@ export class Player {
   /** The honest state in one line: what is missing, and how quickly it comes. */
   private tell(): void {
     const { video, session } = this;
+    if (this.failed) return;
     const waits = session && !video.paused && video.readyState < 3 && !video.ended;
     const rate = session && session.rate.bps();
     if (!this.online) this.controls.tell(say(this.lesson.words, "no_connection"));
@@ -141,6 +144,7 @@ export class Player {
   private fail(status: number): void {
     if (this.session) this.session.stop();
     this.session = null;
+    this.failed = true;
     this.video.pause();
     const key = status === 401 || status === 403 ? "sign_in_again" : status ? "gone" : "cannot_play";
     this.controls.tell(say(this.lesson.words, key));

@@ -9,7 +9,7 @@ const root = join(here, "..", "..", "..");
 const out = join(root, ".build", "player-tests");
 
 function run(...argv) {
-  const { status } = spawnSync(process.execPath, argv, { stdio: "inherit", cwd: root });
+  const { status } = spawnSync(process.execPath, argv, { stdio: "inherit", cwd: root, timeout: 120_000 });
   if (status !== 0) process.exit(status || 1);
 }
 

@@ -29,6 +29,8 @@ interface Stream {
 }
 
 const TICK_MS = 250;
+/** So many whole chunks may wait for the buffer before reading pauses. */
+const BACKLOG = 40;
 
 export class Session {
   readonly rate = new Rate();
@@ -171,15 +173,23 @@ export class Session {
       await buffer.init(init, track.type, -track.priming_ticks / track.timescale);
       stream.initOf = track.name;
     }
-    const take = async (bytes: Uint8Array): Promise<boolean> => {
+    // Bytes are read as soon as they are there, not when the buffer has room: a cut loses what nobody has read yet.
+    let appended = Promise.resolve();
+    let waiting = 0;
+    const take = async (bytes: Uint8Array): Promise<void> => {
       this.rate.got(bytes.length, performance.now());
       for (const { chunk, bytes: whole } of slicer.push(bytes)) {
-        if (signal.aborted) return false;
-        await buffer.append(whole, layout.starts[chunk]!, layout.starts[chunk + 1]!);
-        stream.follows = chunk + 1;
-        if (!signal.aborted && !this.goesOn(stream, chunk + 1)) return false;
+        waiting++;
+        appended = appended.then(async () => {
+          waiting--;
+          if (signal.aborted) return;
+          await buffer.append(whole, layout.starts[chunk]!, layout.starts[chunk + 1]!);
+          stream.follows = chunk + 1;
+          if (!signal.aborted) this.arrived(stream, chunk + 1);
+        });
+        appended.catch(() => stream.running && stream.running.abort()); // and awaited below
       }
-      return !signal.aborted;
+      if (waiting > BACKLOG) await appended;
     };
     await read({
       url,
@@ -189,21 +199,22 @@ export class Session {
       end: layout.offsets[want.last]!,
       flowing: (yes) => (yes ? this.rate.begin(performance.now()) : this.rate.end(performance.now())),
       connected: (yes) => this.report.connected(yes),
-    });
+    }).catch((error) => appended.then(() => Promise.reject(error)));
+    await appended;
   }
 
-  /** After a chunk: start what else is due; false when this request has nothing more to bring. */
-  private goesOn(stream: Stream, next: number): boolean {
+  /** A chunk is in: start what else is due; end this request where it has nothing more to bring. */
+  private arrived(stream: Stream, next: number): void {
     this.nudge();
     if (stream === this.video && this.audio && !this.audio.running) this.pump();
     const here = stream.layout.starts[next]!;
     const held = stream.buffer.book.end(here);
-    if (held !== null && held > here + SOON_S) return false; // the gap is filled
-    if (stream !== this.video || next >= stream.layout.chunks || !isEntry(stream.layout, next)) return true;
-    const rung = this.decide(here - this.element.currentTime);
-    if (rung === this.rung) return true;
-    this.switchTo(stream, rung);
-    return false;
+    if (held !== null && held > here + SOON_S) {
+      if (stream.running) stream.running.abort(); // the gap is filled
+    } else if (stream === this.video && next < stream.layout.chunks && isEntry(stream.layout, next)) {
+      const rung = this.decide(here - this.element.currentTime);
+      if (rung !== this.rung) this.switchTo(stream, rung);
+    }
   }
 
   private decide(reserve: number): number {
