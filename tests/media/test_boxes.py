@@ -1,6 +1,8 @@
 """The box reader on real tracks, and on tracks that somebody bent."""
 
+import base64
 import io
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eduhub.errors import BadFormat
-from eduhub.media import boxes
+from eduhub.media import boxes, segment
 from tests.media import clips
 from tests.media.conftest import Encoded
 
@@ -85,3 +87,12 @@ def test_a_chunk_that_is_missing_in_the_middle_is_noticed(track: bytes) -> None:
     cut = init.bytes + chunks[0].bytes
     with pytest.raises(BadFormat, match="follow"):
         read(track[:cut] + track[cut + chunks[1].bytes :])
+
+
+def test_the_tracks_of_the_vectors_give_their_rows_of_the_index(tmp_path: Path) -> None:
+    vectors = json.loads((Path(__file__).parents[2] / "docs" / "formats" / "vectors" / "tracks.json").read_bytes())
+    for vector in vectors["tracks"]:
+        path = tmp_path / vector["row"]["name"]
+        path.write_bytes(base64.b64decode(vector["file"]))
+        track = segment.read_track(path.name, path, vector["row"]["language"])
+        assert segment.index_document(1, [track], None)["tracks"] == [vector["row"]]
