@@ -12,6 +12,7 @@ Three clocks, because a village box has no trustworthy one:
 This module must not know databases or any domain.
 """
 
+import fcntl
 import json
 import os
 import threading
@@ -92,11 +93,21 @@ class SteadyClock:
 
     def now_s(self) -> float:
         """Steady seconds; the first call on a new machine returns 0."""
-        boot, uptime_s = self._boot_id(), self._uptime_s()
+        boot = self._boot_id()
         kept = self._read()
         if kept is None or kept.boot != boot:
-            return self._write(_Kept(boot, uptime_s, kept.steady_s if kept else 0.0))
-        return kept.steady_s + max(0.0, uptime_s - kept.uptime_s)
+            return self._begin(boot)
+        return kept.steady_s + max(0.0, self._uptime_s() - kept.uptime_s)
+
+    def _begin(self, boot: str) -> float:
+        """Go on from what was kept: the first process after a boot does it, the others find it done."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            kept = self._read()
+            if kept is not None and kept.boot == boot:
+                return kept.steady_s + max(0.0, self._uptime_s() - kept.uptime_s)
+            return self._write(_Kept(boot, self._uptime_s(), kept.steady_s if kept else 0.0))
 
     def keep(self) -> None:
         """Write the present count down; the supervisor calls it once a minute."""
@@ -107,14 +118,16 @@ class SteadyClock:
             kept = json.loads(self._file.read_text(encoding="ascii"))
             return _Kept(str(kept["boot"]), float(kept["uptime_s"]), float(kept["steady_s"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Missing on the first start. A torn file cannot occur (rename); a hand-edited one
-            # starts again from 0, which lengthens no pass past its hours.
+            # Missing on the first start. A torn file cannot occur (fsync, then rename); somebody who can
+            # edit or delete it lengthens the passes that are out, and could as well read the lessons.
             return None
 
     def _write(self, kept: "_Kept") -> float:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
-        new.write_text(json.dumps(kept._asdict()), encoding="ascii")
+        with new.open("w", encoding="ascii") as file:
+            json.dump(kept._asdict(), file)
+            file.flush()
+            os.fsync(file.fileno())
         new.replace(self._file)
         return kept.steady_s
 

@@ -36,7 +36,7 @@ def _one_of(*allowed: str) -> Callable[[str], Any]:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
             raise ValueError(f"it must be a whole number from {low} to {high}")
         return int(text)
 

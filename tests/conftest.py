@@ -16,16 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from eduhub import clock
 from eduhub.config import Settings
 from eduhub.db import Database
+from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
 from tests import postgresql_cluster
 
 # Where the server of this run listens; set by the first process, inherited by xdist's workers.
 CLUSTER_VARIABLE = "EDUHUB_TEST_POSTGRESQL"
+
+# An example that takes long says something about this machine, not about the code.
+hypothesis_settings.register_profile("eduhub", deadline=None)
+hypothesis_settings.load_profile("eduhub")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -115,7 +121,7 @@ class Databases:
             else:
                 self._template = str(self._folder / "template.db")
                 database = Database(f"sqlite:///{self._template}")
-            migrate.METADATA.create_all(database.engine)  # TODO-ground: migrate.upgrade(database)
+            migrate.upgrade(database)
             if database.is_sqlite:
                 with database.engine.connect() as connection:
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -227,13 +233,11 @@ def empty_database(make_settings: Callable[..., Settings]) -> Iterator[Database]
 
 
 @pytest.fixture
-def make_installation(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Any]]:
+def make_installation(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Installation]]:
     """`make_installation(role="node", ...)`: one more whole machine."""
-    from eduhub.installation import open_installation
+    opened: list[Installation] = []
 
-    opened: list[Any] = []
-
-    def make(**values: Any) -> Any:
+    def make(**values: Any) -> Installation:
         opened.append(open_installation(make_settings(**values)))
         return opened[-1]
 
@@ -243,10 +247,8 @@ def make_installation(make_settings: Callable[..., Settings]) -> Iterator[Callab
 
 
 @pytest.fixture
-def installation(settings: Settings) -> Iterator[Any]:
+def installation(settings: Settings) -> Iterator[Installation]:
     """The machine of `settings`; its database is the one that `database` opens too."""
-    from eduhub.installation import open_installation
-
     opened = open_installation(settings)
     yield opened
     opened.database.close()
