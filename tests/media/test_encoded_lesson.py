@@ -2,10 +2,6 @@
 
 import io
 import json
-import statistics
-from array import array
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +11,12 @@ import pytest
 from PIL import Image
 
 from eduhub.config import Settings
-from eduhub.media import boxes, encode, index, making, workroom
+from eduhub.media import encode, index, making, workroom
 from eduhub.signing import sha256_hex
 from tests.media import clips
-from tests.media.conftest import Encoded
+from tests.media.reading import AUDIO, VIDEO, Make, beeps_of, decode, flashes_of, read_index
 
-Make = Callable[[Callable[[Path], Path]], Encoded]
-VIDEO, AUDIO = ("v240", "v360", "v720"), ("aac", "opus")
 pytestmark = pytest.mark.ffmpeg
-
-
-def decode(payload: bytes | Path) -> list[tuple[float, Any]]:
-    """The frames of a track with their times in seconds.
-
-    ffmpeg's reader, which PyAV is, adds the reordering of B-frames to all times; browsers do not.
-    """
-    payload = payload if isinstance(payload, bytes) else payload.read_bytes()
-    init, chunks = boxes.read(io.BytesIO(payload))
-    late_s = max(-chunk.least_offset for chunk in chunks) / init.timescale
-    with av.open(io.BytesIO(payload)) as container:
-        return [(frame.time - late_s, frame) for frame in container.decode(container.streams[0])]
-
-
-def read_index(made: Encoded) -> dict[str, Any]:
-    return json.loads((made.folder / "index.json").read_bytes())
 
 
 def test_pictures_begin_at_0_and_are_as_many_as_the_length_and_rate_say(encoded: Make) -> None:
@@ -156,26 +134,6 @@ def test_a_standard_player_reads_the_folder_as_hls(encoded: Make) -> None:
         assert sum(1 for _frame in container.decode(video=0)) == 360
 
 
-def samples(frame: Any) -> Sequence[float]:
-    return array("f", bytes(frame.planes[0])[: 4 * frame.samples])
-
-
-def flashes_of(frames: Iterable[tuple[float, Any]]) -> list[float]:
-    """When the picture turns white, in seconds."""
-    lights = [(time, bytes(frame.reformat(format="gray").planes[0])) for time, frame in frames]
-    bright = [(time, sum(light) > 128 * len(light)) for time, light in lights]
-    return [time for (_t, before), (time, now) in pairwise([(0.0, False), *bright]) if now and not before]
-
-
-def beeps_of(frames: Iterable[tuple[float, Any]]) -> list[float]:
-    """When the beeps begin, in seconds: sound after at least 1 s of silence."""
-    loud = [
-        time + number / frame.sample_rate
-        for time, frame in frames for number, value in enumerate(samples(frame)) if abs(value) > 0.1
-    ]  # fmt: skip
-    return [time for before, time in pairwise([-10.0, *loud]) if time - before > 1]
-
-
 def test_voice_and_picture_are_in_step_within_20_ms_as_tracks_and_as_one_file(encoded: Make) -> None:
     made = encoded(clips.flash_and_beep)
     with av.open(str(made.folder / "download.mp4")) as container:
@@ -249,67 +207,3 @@ def test_the_page_carries_whole_groups_of_the_first_seconds(encoded: Make) -> No
     assert cut["cut"] is True
     assert cut["stills"] == document["stills"]
     assert index.for_page(document, first_s=180) == {**document, "cut": False}
-
-
-def test_sound_alone_has_no_pictures_and_its_floor_is_the_voice(encoded: Make) -> None:
-    made = encoded(clips.sound_alone)
-    assert {row["name"] for row in made.report.renditions} == {"aac", "opus", "index", "download"}
-    assert read_index(made)["stills"] is None
-    manifest = json.loads((made.folder / "manifest.json").read_bytes())
-    assert {part["name"] for part in manifest["parts"] if part["floor"]} == {"index", "aac"}
-    assert next(part["type"] for part in manifest["parts"] if part["name"] == "download") == "audio/mp4"
-    m3u8.parser.parse((made.folder / "master.m3u8").read_text("ascii"), strict=True)
-
-
-def test_silence_has_no_sound_and_its_floor_is_the_stills(encoded: Make) -> None:
-    made = encoded(clips.silent)
-    assert not {"aac", "opus"} & {row["name"] for row in made.report.renditions}
-    manifest = json.loads((made.folder / "manifest.json").read_bytes())
-    assert {part["name"] for part in manifest["parts"] if part["floor"]} == {"index", "stills", "poster"}
-
-
-def test_a_film_from_an_upright_phone_stands_upright(encoded: Make) -> None:
-    made = encoded(clips.upright)
-    assert made.report.source["video"]["rotation"] in (90, 270)
-    _time, frame = decode(made.folder / "v240.mp4")[0]
-    assert (frame.width, frame.height) == (120, 160)
-    with Image.open(made.folder / "poster.webp") as poster:
-        assert poster.size == (120, 160)
-
-
-def test_odd_sides_become_even(encoded: Make) -> None:
-    _time, frame = decode(encoded(clips.odd_size).folder / "v720.mp4")[0]
-    assert (frame.width, frame.height) == (160, 120)
-
-
-def test_a_varying_rate_becomes_an_even_one_that_shows_the_busy_seconds(encoded: Make) -> None:
-    made = encoded(clips.varying_rate)
-    assert made.report.source["video"]["variable_rate"] is True
-    assert made.track("v720").fps_milli == 25_000
-    assert made.track("v720").duration_ms == pytest.approx(6000, abs=50)
-
-
-def test_a_picture_that_comes_late_and_ends_early_is_held_to_the_length_of_the_sound(encoded: Make) -> None:
-    made = encoded(clips.late_picture)
-    frames = decode(made.folder / "v360.mp4")
-    assert frames[0][0] == pytest.approx(0, abs=1e-6)
-    assert len(frames) == pytest.approx(100, abs=1)
-    assert made.track("aac").duration_ms == pytest.approx(4000, abs=50)
-
-
-def test_a_voice_in_the_centre_of_5_1_is_as_loud_as_it_was(encoded: Make) -> None:
-    made = encoded(clips.voice_in_the_middle)
-    peaks = [max(map(abs, samples(frame))) for _time, frame in decode(made.folder / "aac.mp4")]
-    assert statistics.median(peaks) == pytest.approx(0.25, rel=0.1)
-
-
-def test_the_real_lecture_fits_a_slow_link(hall_lecture: Path, tmp_path: Path) -> None:
-    made = encode.encode_file(hall_lecture, tmp_path / "out", Settings(data_dir=tmp_path))
-    rates = {row["name"]: row["kbit_s"] for row in made.renditions}
-    assert made.source["audio"]["channels"] == 6
-    assert rates["v240"] + rates["opus"] < 90
-    assert rates["opus"] < 18
-    assert rates["aac"] < 36
-    assert [made.source["video"][side] for side in ("width", "height")] == [320, 240]
-    assert {(row["width"], row["height"]) for row in made.renditions if row["kind"] == "video"} == {(320, 240)}
-    assert len(json.loads((tmp_path / "out" / "index.json").read_bytes())["stills"]["items"]) in (2, 3)
