@@ -26,16 +26,16 @@ class _OurWords:
     """What WTForms asks for translations of its own messages."""
 
     def gettext(self, message: str) -> str:
-        return gettext(_THEIRS.get(message, message))
+        return str(gettext(_THEIRS.get(message, message)))
 
     def ngettext(self, one: str, many: str, count: int) -> str:
-        return gettext(one if count == 1 else many)
+        return str(gettext(one if count == 1 else many))
 
 
-class Form(FlaskForm):
+class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     """A form with a CSRF token and our words."""
 
-    class Meta(FlaskForm.Meta):
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
         """Where WTForms looks its messages up."""
 
         def get_translations(self, form: Any) -> Any:

@@ -57,7 +57,7 @@ def home() -> ResponseReturnValue:
         ]
     ordered = [known[lesson.uid] for lesson in lessons if lesson.uid in known]
     unseen = [card for card in (*planned, *ordered) if card.seen_percent < 90]
-    chosen = (unseen or planned or ordered or [None])[0]
+    chosen = next(iter(unseen or planned or ordered), None)
     answer = make_response(
         render_template(
             "learning/today.html", next=chosen, shelves=_shelves(ordered), from_school=_from_school(),

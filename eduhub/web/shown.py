@@ -40,18 +40,18 @@ def megabytes(size: int | None) -> str:
     """`6 MB`; one decimal below ten, so that small things do not all read 0."""
     found = (size or 0) / 1_000_000
     rounded = round(found) if found >= 10 else max(0.1, round(found, 1))
-    return gettext("%(number)s MB", number=format_decimal(rounded))
+    return str(gettext("%(number)s MB", number=format_decimal(rounded)))
 
 
 def length(milliseconds: int) -> str:
     """`40 min`, `1 h 5 min`, `50 s`."""
     seconds = milliseconds // 1000
     if seconds < 60:
-        return gettext("%(seconds)s s", seconds=seconds)
+        return str(gettext("%(seconds)s s", seconds=seconds))
     minutes = round(seconds / 60)
     if minutes < 60:
-        return gettext("%(minutes)s min", minutes=minutes)
-    return gettext("%(hours)s h %(minutes)s min", hours=minutes // 60, minutes=minutes % 60)
+        return str(gettext("%(minutes)s min", minutes=minutes))
+    return str(gettext("%(hours)s h %(minutes)s min", hours=minutes // 60, minutes=minutes % 60))
 
 
 def day(iso: str | None) -> str:

@@ -112,7 +112,7 @@ def _course_row(session: Session, course: Course) -> CourseRow:
     found = session.execute(
         select(Lesson.state, func.count()).where(Lesson.course_uid == course.uid).group_by(Lesson.state)
     )
-    counts: dict[str, int] = dict(found.tuples().all())
+    counts = {str(state): int(count) for state, count in found}
     return CourseRow(course, sum(counts.values()), counts.get("published", 0))
 
 

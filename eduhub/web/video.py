@@ -90,12 +90,12 @@ def part_word(name: str, facts: dict[str, object]) -> str:
     """A part in a teacher's words; empty for what only machines read."""
     kind, height = facts.get("kind"), facts.get("height")
     if kind == "video":
-        return gettext("Video, %(height)s lines", height=height)
+        return str(gettext("Video, %(height)s lines", height=height))
     words = {
         "audio": gettext("Sound (%(name)s)", name=name), "stills": gettext("Pictures to go with the sound"),
         "poster": gettext("Picture for the list"), "download": gettext("File to save"),
     }
-    return words.get(str(kind), "")
+    return str(words.get(str(kind), ""))
 
 
 def awaited(session: Session, lesson_uid: str) -> str | None:

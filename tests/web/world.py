@@ -34,6 +34,7 @@ class World:
     other_school: str
     group: str
     other_group: str
+    empty_group: str
     course: str
     lesson: str
     draft: str
@@ -55,6 +56,7 @@ def settle(installation: Installation) -> World:
         other = organisations.add(session, kind="school", names={"en": "Nyima school"}, parent_uid=region.uid)
         group = groups.add(session, org_uid=school.uid, stage="primary", intake_year=2024, class_number=2)
         other_group = groups.add(session, org_uid=other.uid, stage="primary", intake_year=2024, class_number=1)
+        empty_group = groups.add(session, org_uid=school.uid, stage="primary", intake_year=2025, class_number=1)
         course = editing.add_course(session, org_uid=school.uid, titles={"en": "Science", "bo": "ཚན་རིག"})
         _adult(session, "Tenzin", region.uid, "operator", "all", None)
         _adult(session, "Pema", school.uid, "school_admin", "organisation", school.uid)
@@ -74,7 +76,7 @@ def settle(installation: Installation) -> World:
         plan.add(session, group_uid=group.uid, lesson_uid=lesson.uid, day=None, period=None)
     publish(installation, lesson)
     return World(
-        region.uid, school.uid, other.uid, group.uid, other_group.uid, course.uid, lesson.uid, draft.uid, dolma,
+        region.uid, school.uid, other.uid, group.uid, other_group.uid, empty_group.uid, course.uid, lesson.uid, draft.uid, dolma,
         dolma_card, lhamo, lhamo_card, stranger, stranger_card,
     )
 
