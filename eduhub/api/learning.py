@@ -18,7 +18,7 @@ from eduhub.http import caches
 from eduhub.installation import Installation
 from eduhub.learning import events, progress, tokens
 from eduhub.learning.events import Appended
-from eduhub.sync import outbox
+from eduhub.sync import joining, outbox
 
 MAX_BODY_BYTES, MAX_UNPACKED_BYTES, MAX_EVENTS = 256 << 10, 1 << 20, 500
 
@@ -62,12 +62,13 @@ def lesson_progress(lesson_uid: str) -> ResponseReturnValue:
 
 def _append(here: Installation, actor: tokens.Actor, found: list[Any]) -> Appended:
     """Store the events, book them, and at a box queue them for the hub: in one transaction."""
-    # Whose they are and where they belong is the token's word, never the body's.
-    owned = [
-        one | {"actor": actor.person_uid, "org": actor.org_uid} if isinstance(one, dict) else one for one in found
-    ]
     with here.database.write() as session:
         _refuse_erased(session, actor)
+        # Whose they are is the token's word, never the body's. At a box they belong to its school, also when
+        # the child's home is elsewhere: the hub takes no others from it.
+        node = joining.own_node(session) if here.settings.role == "node" else None
+        owner = {"actor": actor.person_uid, "org": node.org_uid if node is not None else actor.org_uid}
+        owned = [one | owner if isinstance(one, dict) else one for one in found]
         done = events.append(session, owned, source=changes.machine_uid(session))
         for row in done.accepted:
             progress.apply(session, row)

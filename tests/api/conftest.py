@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
+from flask import session as cookie
 from flask.testing import FlaskClient
 
-from eduhub.accounts import credentials, people
+from eduhub import guard
+from eduhub.accounts import credentials, people, sign_ins
 from eduhub.app import create_app
 from eduhub.delivery import keys
 from eduhub.installation import Installation
@@ -32,9 +34,18 @@ class Machine:
     def browser(self) -> FlaskClient:
         return self.app.test_client()
 
-    def card(self) -> str:
+    def browser_of_dolma(self) -> FlaskClient:
+        """A browser in which Dolma is signed in."""
         with self.installation.database.write() as session:
-            return credentials.issue_card(session, self.dolma)
+            credential = credentials.check_card(session, credentials.issue_card(session, self.dolma))
+            made = sign_ins.start(session, credential)
+        with self.app.test_request_context():
+            guard.sign_in(made)
+            remembered = dict(cookie)
+        browser = self.browser()
+        with browser.session_transaction() as kept:
+            kept.update(remembered)
+        return browser
 
 
 @pytest.fixture

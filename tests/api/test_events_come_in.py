@@ -11,7 +11,7 @@ from eduhub.accounts.models import Person
 from eduhub.api import learning
 from eduhub.learning import progress, tokens
 from eduhub.learning.models import Event
-from eduhub.sync.models import OutboxRow
+from eduhub.sync.models import Node, OutboxRow, Upstream
 from eduhub.uids import new_uid
 from tests.api.conftest import LESSON, TIMELINE, Machine, watched
 
@@ -47,6 +47,28 @@ def test_at_a_box_events_wait_for_the_hub_with_actor_and_school(box):
     with box.installation.database.read() as session:
         row = session.scalars(select(OutboxRow)).one()
         assert (row.kind, row.body) == ("event", event | {"actor": box.dolma, "org": box.school})
+
+
+def test_at_a_box_the_events_of_a_guest_belong_to_the_school_of_the_box(box):
+    school, node = new_uid(), new_uid()
+    with box.installation.database.write() as session:
+        session.add(
+            Node(
+                uid=node, org_uid=school, site_uid=new_uid(), name="shuanghu-3", signing_public="00" * 32,
+                sealing_public="00" * 32, certificate={}, revoked_on=None,
+            )
+        )  # fmt: skip
+        session.add(
+            Upstream(
+                url="https://hub.example.org", priority=1, node_uid=node, hub_uid=new_uid(), certificate={},
+                stream_sequence=0, stream_epoch=1, change_seq_sent=0, hub_time_ms=None, hub_time_steady_s=None,
+                last_contact_ms=None, last_error=None,
+            )
+        )  # fmt: skip
+    send(box, watched())
+    with box.installation.database.read() as session:
+        assert session.scalars(select(Event.org_uid)).one() == school
+        assert session.scalars(select(OutboxRow)).one().body["org"] == school
 
 
 def test_at_the_hub_nothing_waits_in_an_outbox(hub):
@@ -132,8 +154,7 @@ def test_two_children_on_one_phone_keep_their_own(box):
     with box.installation.database.write() as session:
         lhamo = Person(org_uid=box.school, name="Lhamo", sign_in_name=None, language=None, picture=None)
         session.add(lhamo)
-    browser = box.browser()
-    browser.post("/sign-in/card", data={"code": box.card()})
+    browser = box.browser_of_dolma()
     other = tokens.issue(box.installation.keys.secret, lhamo.uid, box.school)
     body = json.dumps({"token": other, "events": [watched()]})
     assert browser.post("/api/v1/events", data=body, content_type="text/plain").status_code == 200

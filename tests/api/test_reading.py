@@ -6,9 +6,8 @@ import shutil
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
-from eduhub import guard
-from eduhub.accounts import credentials, sign_ins
 from eduhub.api import health, openapi
 from eduhub.courses import editing
 from eduhub.jobs.running import Worker
@@ -26,17 +25,7 @@ def signed_in(hub: Machine):
         found = watched(lesson=lesson.uid, actor=hub.dolma, org=hub.school)
         for row in events.append(session, [found], source=new_uid()).accepted:
             progress.apply(session, row)
-        credential = credentials.check_card(session, credentials.issue_card(session, hub.dolma))
-        made = sign_ins.start(session, credential)
-    browser = hub.browser()
-    with hub.app.test_request_context():
-        guard.sign_in(made)
-        from flask import session as cookie
-
-        remembered = dict(cookie)
-    with browser.session_transaction() as kept:
-        kept.update(remembered)
-    return browser, lesson.uid
+    return hub.browser_of_dolma(), lesson.uid
 
 
 def test_dolma_reads_how_far_she_is_and_nobody_else_does(hub, signed_in):
@@ -62,15 +51,9 @@ def test_health_is_well_only_while_a_worker_lives(box):
 
 
 def test_health_says_when_the_database_is_gone(box, monkeypatch):
-    monkeypatch.setattr(box.installation.database, "engine", broken_engine())
+    monkeypatch.setattr(box.installation.database, "engine", create_engine("sqlite:////nowhere/at/all.db"))
     answer = box.browser().get("/health")
     assert (answer.status_code, answer.json["checks"]["database"]) == (503, "not well")
-
-
-def broken_engine():
-    from sqlalchemy import create_engine
-
-    return create_engine("sqlite:////nowhere/at/all.db")
 
 
 def test_health_says_when_the_disk_is_nearly_full(box, monkeypatch):
