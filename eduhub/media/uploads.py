@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -80,16 +80,33 @@ def _refuse_second(session: Session, intent: UploadIntent) -> None:
 def _arriving(path: Path) -> Iterator[IO[bytes]]:
     """The locked, empty file at `path`; gone afterwards, unless it was moved away."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _disk_full_named(), path.open("ab") as file:
-        try:
+    sweep(path.parent)
+    with _disk_full_named():
+        while True:
+            with path.open("ab") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise UploadRefused("this file is arriving already") from error
+                if os.fstat(file.fileno()).st_nlink == 0:
+                    continue  # a sweep was quicker than the lock
+                try:
+                    file.truncate(0)
+                    yield file
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
+
+def sweep(incoming: Path) -> int:
+    """Remove what uploads of processes that are no more left behind; returns how many files."""
+    swept = 0
+    for left in incoming.glob("*.part"):
+        with suppress(FileNotFoundError, BlockingIOError), left.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UploadRefused("this file is arriving already") from error
-        try:
-            file.truncate(0)
-            yield file
-        finally:
-            path.unlink(missing_ok=True)
+            left.unlink()
+            swept += 1
+    return swept
 
 
 def _write(stream: Stream, file: IO[bytes], most: int) -> tuple[str, int]:
