@@ -13,6 +13,7 @@ This module must not know the command line. See docs/formats/backup.md.
 
 import json
 import os
+import secrets
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def backup(installation: Installation, folder: Path, *, on_progress: Progress = 
     """Write a backup into `folder`, which may hold an earlier one of the same machine: blobs are then added only."""
     made_ms = clock.now_ms()
     folder.mkdir(parents=True, exist_ok=True)
-    tables_dir = f"tables-{made_ms}-{os.getpid()}"
+    tables_dir = f"tables-{secrets.token_hex(8)}"
     (folder / tables_dir).mkdir()
     files, rows = [], 0
     with installation.database.read() as session:

@@ -51,7 +51,7 @@ def restored_sequence(installation: Installation, org_uid: str) -> int:
 def take_back(session: Session, installation: Installation, node: Node, pages: Any) -> dict[str, Any]:
     """Merge pages that this hub once signed for this node's school. Raises BadFormat, BadSignature.
 
-    Rows and tombstones count; removals do not, since what left the school's sight is not gone.
+    Rows and tombstones count, and of removals the end that they tell; what left a school's sight is not gone.
     """
     if not isinstance(pages, list) or len(pages) > MAX_PAGES_A_CALL:
         raise BadFormat(f"at most {MAX_PAGES_A_CALL} pages at once")
@@ -71,7 +71,7 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
 
 
 def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> int:
-    if entry["kind"] == "row":
+    if entry["kind"] == "row" or (entry["kind"] == "removal" and entry["fields"]):
         touched = changes.merge(session, applying.fields_of(entry))
         inbox.reconsider_events(session, touched)
         return bool(touched)

@@ -152,7 +152,7 @@ def _entry(session: Session, row: StreamRow) -> dict[str, Any]:
         "sequence": row.sequence, "kind": row.kind, "version": 1, "table": row.table_name, "uid": row.row_uid,
         "fields": [],
     }  # fmt: skip
-    if row.kind == "row":
+    if row.kind == "row" or (row.kind == "removal" and _is_ended_here(session, row)):
         entry["fields"] = [change.as_json() for change in changes.versions(session, row.table_name, row.row_uid)]
     elif row.kind == PROGRESS:
         person_uid, lesson_uid = row.row_uid.split("/")
@@ -161,6 +161,17 @@ def _entry(session: Session, row: StreamRow) -> dict[str, Any]:
         )
         entry["fields"] = [progress_as_json(progress) for progress in found]
     return entry
+
+
+def _is_ended_here(session: Session, row: StreamRow) -> bool:
+    """Whether a removal says why: the school's own enrolment or role that ended. A restored hub needs the
+    end back from the boxes, or the child would come back with the enrolment. Of rows that went to
+    another school nothing more is told.
+    """
+    if row.table_name not in {"enrolment", "role_grant"}:
+        return False
+    held = {version.field: version.value for version in changes.versions(session, row.table_name, row.row_uid)}
+    return held.get("org_uid") == row.org_uid and held.get("role") not in scope.OPERATOR_ROLES
 
 
 def progress_as_json(progress: Progress) -> dict[str, Any]:
