@@ -23,11 +23,14 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from eduhub import logs
 from eduhub.delivery import package, passes
 from eduhub.errors import BadFormat, EduHubError, NotFound, PassRefused
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logs.logger(__name__)
 
 COOKIE = "eduhub_pass"
 SCHEME = "EduHub-Pass "
@@ -180,7 +183,8 @@ def _open(path: Path) -> BufferedReader:
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ELOOP}:  # not here, or a symbolic link, which we never make
             raise NotFound from error
-        raise EduHubError(f"a part cannot be read: {error}") from error  # a broken disk must not look like a lost link
+        log.error("part unreadable", package=path.parent.name, sha256=path.name, errno=error.errno)
+        raise EduHubError("a part cannot be read") from error  # a broken disk must not look like a lost link
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise NotFound

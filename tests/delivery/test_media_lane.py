@@ -1,5 +1,6 @@
 """The media lane, called as WSGI and through a real gunicorn: the same tests on both."""
 
+import errno
 import http.client
 import io
 import os
@@ -332,3 +333,23 @@ def test_a_browser_gets_its_pass_as_a_cookie_for_one_package() -> None:
     plain = pass_cookie("a" * 64, "1.learner.9.-.mac", max_age_s=60, secure=False)
     assert plain == f"eduhub_pass=1.learner.9.-.mac; Max-Age=60; Path=/p/{'a' * 64}/; HttpOnly; SameSite=Strict"
     assert pass_cookie("a" * 64, "t", max_age_s=60, secure=True).endswith("; SameSite=Strict; Secure")
+
+
+def test_a_part_that_a_broken_disk_cannot_read_is_an_error_with_an_answer(
+    hub: Machine, published: str, cookie: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = hub.here
+    lane = called(MediaLane(fallback, packages_dir=here.packages_dir, secret=here.keys.secret, steady=here.steady))
+    url = f"/p/{published}/{sha256_hex(VIDEO)}"
+    assert lane(url, cookie=cookie()).status == 200
+    good = cookie()
+    real_open = os.open
+
+    def broken_open(path: Any, *arguments: Any, **named: Any) -> int:
+        if str(path).endswith(sha256_hex(VIDEO)):
+            raise OSError(errno.EIO, "broken")
+        return real_open(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", broken_open)
+    answer = lane(url, cookie=good)
+    assert (answer.status, answer.body) == (500, b'{"error": "eduhub.error"}')
