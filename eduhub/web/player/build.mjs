@@ -1,10 +1,9 @@
 // Builds static/built/player.js and player.css. `--tests FOLDER` bundles the unit tests there instead.
 import { build } from "esbuild";
 import { mkdir, readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { here, privateNames } from "./names.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
 const common = { bundle: true, target: ["chrome70", "es2018"], charset: "utf8", logLevel: "warning" };
 
 if (process.argv[2] === "--tests") {
@@ -29,6 +28,7 @@ if (process.argv[2] === "--tests") {
     format: "iife",
     minify: true,
     legalComments: "none",
+    mangleProps: new RegExp(`^(${privateNames().join("|")})$`),
   });
   await build({ ...common, entryPoints: { player: join(here, "player.css") }, outdir: built, minify: true });
 }

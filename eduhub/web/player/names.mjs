@@ -1,0 +1,56 @@
+// Names, for the build and its check: which members browsers have and since when, and which are only ours.
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const here = dirname(fileURLToPath(import.meta.url));
+const bcd = createRequire(import.meta.url)("@mdn/browser-compat-data");
+
+/** First version of Chrome that has a feature; Infinity when none has it under this name. */
+function since(feature) {
+  const support = feature.__compat && feature.__compat.support.chrome;
+  const versions = (Array.isArray(support) ? support : [support])
+    .filter((row) => row && row.version_added && !row.flags && !row.prefix && !row.alternative_name)
+    .map((row) => parseFloat(String(row.version_added).replace("≤", "")) || 0);
+  return Math.min(Infinity, ...versions);
+}
+
+function note(map, name, version) {
+  map.set(name, Math.min(version, map.has(name) ? map.get(name) : Infinity));
+}
+
+/** `members` and `globals`: name -> the earliest Chrome in which any interface has it. */
+export function browserNames() {
+  const members = new Map();
+  const globals = new Map();
+  for (const family of [bcd.api, bcd.javascript.builtins]) {
+    for (const [name, owner] of Object.entries(family)) {
+      if (name.startsWith("__")) continue;
+      note(globals, name, since(owner));
+      for (const [member, feature] of Object.entries(owner))
+        if (feature.__compat && !member.startsWith("__")) note(members, member.replace(/_static$|_event$/, ""), since(feature));
+    }
+  }
+  return { members, globals };
+}
+
+function sources() {
+  return readdirSync(here).filter((name) => name.endsWith(".ts")).map((name) => [name, readFileSync(join(here, name), "utf8")]);
+}
+
+/** Every member that our classes and interfaces declare. */
+export function ownNames() {
+  const names = sources().flatMap(([, text]) => Array.from(text.matchAll(/^\s+(?:(?:private|readonly|async|get) )*(\w+)[?]?(?:[(:;<]| =)/gm), (m) => m[1]));
+  return new Set(names);
+}
+
+/** Private members whose name no browser and no JSON uses: the build may shorten them. */
+export function privateNames() {
+  const { members } = browserNames();
+  const declared = sources().flatMap(([, text]) => Array.from(text.matchAll(/private (?:readonly )?(?:async )?(\w+)/g), (m) => m[1]));
+  const outward = /^(lesson|journal|outbox|watching)\.ts$/;
+  const json = sources().filter(([name]) => outward.test(name)).map(([, text]) => text).join("\n");
+  const spoken = new Set(Array.from(json.matchAll(/^ {2,6}(\w+)[?]?[:,]/gm), (m) => m[1]));
+  return declared.filter((name) => !members.has(name) && !spoken.has(name));
+}
