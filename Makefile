@@ -85,7 +85,7 @@ clean: ## remove everything that was installed or built (the data in media/ stay
 
 .build/front.stamp: $(FRONT_SOURCES) | .build/node.stamp
 	@echo "Building the pages' front end ..."
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@npm run --silent build
 	@touch $@
 

@@ -38,7 +38,8 @@ def run_pytest(name: str, *options: str) -> Outcome:
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "-o", "junit_family=xunit1", *options]
     print(f"== {name}: {' '.join(command[2:])}", flush=True)
-    code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+    environment = os.environ | {"PYTHONPATH": str(ROOT / ".ci")}
+    code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=environment, check=False).returncode
     outcome = Outcome(name)
     if report.exists():
         read_report(report, outcome)
@@ -100,7 +101,8 @@ def main() -> None:
         workers = ("-n", "2", "--dist", "loadfile")
         outcomes.append(run_pytest("sqlite", *workers, "-m", "not long"))
         if postgresql_programs():
-            outcomes.append(run_pytest("postgresql", *workers, "-m", "not long", "--database", "postgresql"))
+            only = ("-p", "only_database", "--database", "postgresql")
+            outcomes.append(run_pytest("postgresql", *workers, "-m", "not long", *only))
         else:
             missing = Outcome("postgresql")
             missing.left_out["every test on PostgreSQL: its server is not installed (apt-get install postgresql)"] += 1

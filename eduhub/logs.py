@@ -48,8 +48,8 @@ def logger(name: str) -> Any:
     return structlog.get_logger(logger_name=name)
 
 
-def configure(settings: HasLogFormat) -> None:
-    """Set up logging for this process, also for the libraries that use Python's own."""
+def configure(settings: HasLogFormat, least: int = logging.INFO) -> None:
+    """Set up logging for this process, also for the libraries that use Python's own; `least` is a level of `logging`."""
     form = settings.log_format
     renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     if form == "json":
@@ -64,7 +64,7 @@ def configure(settings: HasLogFormat) -> None:
     ]
     structlog.configure(
         processors=[*shared, *trace, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -77,7 +77,7 @@ def configure(settings: HasLogFormat) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(least)
     # httpx writes every address it asks for, and an address can hold what is nobody's business;
     # alembic writes four lines at every start.
     for talkative in ("httpx", "alembic"):

@@ -3,6 +3,7 @@
 An error of ours is printed as its three sentences, with exit code 1 and no trace.
 """
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +33,7 @@ def commands(context: click.Context) -> None:
     environment variable.
     """
     context.obj = config.load()
-    logs.configure(context.obj)
+    logs.configure(context.obj, logging.WARNING)  # 'serve' tells more
 
 
 for module in (run_commands, demo_commands, people_commands, box_commands, backup_commands, media_commands):

@@ -71,7 +71,8 @@ def status(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
-        click.echo(table(("", ""), [(name.replace("_", " "), str(value)) for name, value in facts.items()]))
+        for name, value in facts.items():
+            click.echo(f"{name.replace('_', ' '):<22}{value}")
 
 
 COMMANDS = (serve, settings, doctor, status)

@@ -25,6 +25,7 @@ _log = logs.logger(__name__)
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run until Ctrl-C or SIGTERM; `say` is told the address once the pages answer. Raises AddressInUse."""
+    logs.configure(settings)
     installation = prepare(settings)
     watch = Watch(installation, lambda: say(f"EduHub is running at {settings.origin}  (Ctrl-C stops it)"))
     Supervisor(services(settings), watch.tick).run()

@@ -1,14 +1,15 @@
 """What can be set, typed, run or asked for is documented, and what is documented exists."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
-from eduhub.app import create_app
 
 from eduhub import config
-from eduhub.config import Settings
+from eduhub.app import create_app
+from eduhub.installation import Installation
 from eduhub.ops.cli import commands
 from eduhub.ops.handlers import HANDLERS
 from tests.layout.test_sizes import files
@@ -70,14 +71,14 @@ def test_the_page_of_commands_names_every_job() -> None:
     assert set(rows(DOCS / "commands.md", "job")) == set(HANDLERS)
 
 
-def test_the_page_of_routes_is_the_map_of_routes(settings: Settings) -> None:
-    app = create_app(settings)
-    wanted = {
-        f"{method} {rule.rule}"
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    assert set(rows(DOCS / "routes.md", "route")) == wanted
+def test_the_page_of_routes_is_the_map_of_routes(make_installation: Callable[..., Installation]) -> None:
+    found: dict[str, str] = {}
+    for role, where in (("hub", "hub"), ("node", "box")):
+        for rule in create_app(installation=make_installation(role=role)).url_map.iter_rules():
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                route = f"{method} {rule.rule}"
+                found[route] = "both" if route in found else where
+    assert {route: cells[0] for route, cells in rows(DOCS / "routes.md", "route").items()} == found
 
 
 def test_the_readme_has_a_line_for_every_folder() -> None:

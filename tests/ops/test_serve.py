@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -52,19 +53,22 @@ class Served:
             clock.sleep_s(0.1)
         raise AssertionError(self.log())
 
-    def health(self) -> int:
-        """The status of /health, asked until somebody answers."""
+    def wait_until_well(self) -> None:
+        """Ask /health until database, disk and worker are well."""
         until = clock.monotonic_s() + START_LIMIT_S
-        while True:
-            connection = http.client.HTTPConnection("127.0.0.1", self.settings.port, timeout=10)
-            try:
-                connection.request("GET", "/health")
-                return connection.getresponse().status
-            except OSError:
-                assert clock.monotonic_s() < until, self.log()
-                clock.sleep_s(0.1)
-            finally:
-                connection.close()
+        while self._status() != HTTPStatus.OK:
+            assert clock.monotonic_s() < until, self.log()
+            clock.sleep_s(0.1)
+
+    def _status(self) -> int | None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.settings.port, timeout=10)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status
+        except OSError:
+            return None
+        finally:
+            connection.close()
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")
@@ -99,7 +103,7 @@ def json_lines(settings: Settings) -> dict[str, str]:
 def test_the_address_is_printed_once_the_pages_answer(served: Callable[[], Served]) -> None:
     run = served()
     assert run.settings.origin in run.wait_for_address()
-    assert run.health() == 200
+    run.wait_until_well()
 
 
 @pytest.mark.parametrize("title", ["hub pages", "hub worker"])
@@ -109,7 +113,7 @@ def test_a_killed_child_comes_back(served: Callable[[], Served], title: str) -> 
     before = run.child(title)
     os.kill(before, signal.SIGKILL)
     assert run.child(title, other_than=before) != before
-    assert run.health() == 200
+    run.wait_until_well()
 
 
 def test_it_stops_cleanly_and_leaves_nothing_running(served: Callable[[], Served]) -> None:

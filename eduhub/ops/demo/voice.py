@@ -20,6 +20,7 @@ WORDS_A_MINUTE = 150
 
 _RETRIEVE_SOUND, _CHARS_ARE_UTF8, _FROM_A_CHARACTER, _RATE = 1, 1, 1, 1
 _MORE_PLEASE = 0
+_Collector = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 _TIMEOUT_S = 60
 
 
@@ -39,16 +40,16 @@ def _synthesise(text: bytes, voice: str) -> tuple[bytes, int]:
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     sound = bytearray()
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
     def collect(samples: int | None, count: int, _events: int | None) -> int:
         if samples and count > 0:
             sound.extend(ctypes.string_at(samples, count * 2))
         return _MORE_PLEASE
 
+    kept_alive = _Collector(collect)
     sample_rate = library.espeak_Initialize(_RETRIEVE_SOUND, 0, espeakng_loader.get_data_path().encode(), 0)
     if sample_rate <= 0:
         raise ToolMissing("espeak-ng did not start", tool="espeak-ng")
-    library.espeak_SetSynthCallback(collect)
+    library.espeak_SetSynthCallback(kept_alive)
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise ToolMissing(f"espeak-ng has no voice {voice}", tool="espeak-ng")
     library.espeak_SetParameter(_RATE, WORDS_A_MINUTE, 0)
