@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.accounts import roles, sign_ins
 from eduhub.accounts.models import Person, RoleGrant, SignIn
-from eduhub.courses.models import Course, Lesson, PlanRow, Unit
+from eduhub.courses.models import Course, Lesson, PlanRow
 from eduhub.errors import BadInput, NotAllowed, NotFound, SignInNeeded
 from eduhub.installation import Installation
 from eduhub.schools import calendars, organisations
@@ -66,9 +66,7 @@ class Viewer:
         """Whether the viewer has one of these roles, for whatever scope."""
         return any(grant.role in wanted for grant in self.grants)
 
-    # What flask-login asks of a user.
-
-    @property
+    @property  # this and the rest: what flask-login asks of a user
     def is_authenticated(self) -> bool:
         return self.person is not None
 
@@ -108,7 +106,7 @@ def today(db: Session, org_uid: str | None = None) -> str | None:
 def sign_in(made: SignIn) -> None:
     """Remember a sign-in in this browser. It counts from the next request on, once it is committed."""
     session.clear()  # nothing that another reader of this browser left stays
-    login_user(Viewer(sign_in_uid=made.uid))
+    login_user(Viewer(sign_in_uid=made.uid))  # for this browser session; there is no cookie that outlives it
     g.pop("_login_user", None)
 
 
@@ -161,16 +159,11 @@ def of(argument: str, model: type[Any], scope: Callable[[Any], Scope]) -> ScopeO
     return find
 
 
-def _by_course(argument: str, model: type[Any]) -> ScopeOf:
-    """The scope of something that is part of a course, which its course's owner decides about."""
-    find = of(argument, model, lambda row: Scope(row.org_uid, course_uid=row.course_uid))
-
-    def find_course(db: Session, arguments: Mapping[str, Any]) -> Scope:
-        found = find(db, arguments)
-        course = db.get(Course, found.course_uid)
-        return found if course is None else Scope(course.org_uid, course_uid=course.uid)
-
-    return find_course
+def _of_lesson(db: Session, arguments: Mapping[str, Any]) -> Scope:
+    """A lesson is its course's, wherever the lesson's own row says it belongs."""
+    found = of("lesson_uid", Lesson, lambda row: Scope(row.org_uid, course_uid=row.course_uid))(db, arguments)
+    course = db.get(Course, found.course_uid)
+    return found if course is None else Scope(course.org_uid, course_uid=course.uid)
 
 
 of_organisation = of("org_uid", Organisation, lambda row: Scope(row.uid))
@@ -179,8 +172,7 @@ of_group = of("group_uid", Group, lambda row: Scope(row.org_uid, group_uid=row.u
 of_enrolment = of("enrolment_uid", Enrolment, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
 of_plan_row = of("plan_uid", PlanRow, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
 of_course = of("course_uid", Course, lambda row: Scope(row.org_uid, course_uid=row.uid))
-of_unit = _by_course("unit_uid", Unit)
-of_lesson = _by_course("lesson_uid", Lesson)
+of_lesson = _of_lesson
 
 
 # --- rules --------------------------------------------------------------------------
@@ -297,9 +289,6 @@ def register(app: Flask, installation: Installation) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=secure,
-        REMEMBER_COOKIE_HTTPONLY=True,
-        REMEMBER_COOKIE_SAMESITE="Lax",
-        REMEMBER_COOKIE_SECURE=secure,
     )
     manager = LoginManager()
     # 'strong' would sign a phone out each time the school's network gives it another address.
