@@ -167,12 +167,12 @@ def _aac_object_type(esds: bytes) -> int:
 
 def _chunk(moof: bytes, size: int, payload: int, init: Init, before: list[Chunk]) -> Chunk:
     traf = _one(moof, b"traf")
-    duration, flags = _tfhd(_one(traf, b"tfhd"), init)
+    duration, flags, sample_bytes = _tfhd(_one(traf, b"tfhd"), init)
     tfdt = _one(traf, b"tfdt")
     (decode_time,) = struct.unpack_from(">Q" if tfdt[0] else ">I", tfdt, 4)
     if before and decode_time != before[-1].decode_time + before[-1].ticks:
         raise BadFormat("chunks do not follow each other")
-    run = _trun(_one(traf, b"trun"), duration, flags)
+    run = _trun(_one(traf, b"trun"), duration, flags, sample_bytes)
     if run.held > payload:
         raise BadFormat("samples reach beyond their mdat")
     if run.ticks <= 0:
@@ -181,19 +181,20 @@ def _chunk(moof: bytes, size: int, payload: int, init: Init, before: list[Chunk]
     return Chunk(size, decode_time, run.ticks, run.samples, run.offsets[0], min(run.offsets), is_key)
 
 
-def _tfhd(tfhd: bytes, init: Init) -> tuple[int, int]:
-    """Default duration and default flags of this fragment's samples."""
+def _tfhd(tfhd: bytes, init: Init) -> tuple[int, int, int]:
+    """Default duration, flags and size (0: none is said) of this fragment's samples."""
     (present,), place = struct.unpack_from(">I", tfhd, 0), 8
     if present & 0x1:
         raise BadFormat("a base data offset: such a chunk cannot be appended alone")
     place += 4 * bool(present & 0x2)
-    duration, flags = init.default_duration, init.default_flags
+    duration, flags, sample_bytes = init.default_duration, init.default_flags, 0
     if present & 0x8:
         ((duration,), place) = struct.unpack_from(">I", tfhd, place), place + 4
-    place += 4 * bool(present & 0x10)
+    if present & 0x10:
+        ((sample_bytes,), place) = struct.unpack_from(">I", tfhd, place), place + 4
     if present & 0x20:
         (flags,) = struct.unpack_from(">I", tfhd, place)
-    return duration, flags
+    return duration, flags, sample_bytes
 
 
 class _Run(NamedTuple):
@@ -204,7 +205,7 @@ class _Run(NamedTuple):
     first_flags: int
 
 
-def _trun(trun: bytes, duration: int, flags: int) -> _Run:
+def _trun(trun: bytes, duration: int, flags: int, sample_bytes: int) -> _Run:
     present, samples = struct.unpack_from(">II", trun, 0)
     if not 1 <= samples <= _MOST_SAMPLES:
         raise BadFormat(f"{samples} samples in a chunk")
@@ -212,7 +213,7 @@ def _trun(trun: bytes, duration: int, flags: int) -> _Run:
     if present & 0x4:
         ((first_flags,), place) = struct.unpack_from(">I", trun, place), place + 4
     columns = [bit for bit in (0x100, 0x200, 0x400, 0x800) if present & bit]
-    if not present & 0x200:
+    if not present & 0x200 and not sample_bytes:
         raise BadFormat("a fragment without sample sizes")
     width = len(columns)
     values = struct.unpack_from(f">{samples * width}I", trun, place)
@@ -223,4 +224,6 @@ def _trun(trun: bytes, duration: int, flags: int) -> _Run:
         offsets = tuple(offset - (1 << 32) if offset >= 1 << 31 else offset for offset in offsets)
     if 0x400 in column and not present & 0x4:
         first_flags = column[0x400][0]
-    return _Run(ticks, samples, sum(column[0x200]), offsets, first_flags)
+    # A still picture makes samples of one size, which is then said once, in the tfhd.
+    held = sum(column[0x200]) if 0x200 in column else sample_bytes * samples
+    return _Run(ticks, samples, held, offsets, first_flags)

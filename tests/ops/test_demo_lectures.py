@@ -9,7 +9,7 @@ from PIL import ImageChops, ImageFont
 
 from eduhub.config import Settings
 from eduhub.errors import ToolMissing
-from eduhub.media import program
+from eduhub.media import encode, program
 from eduhub.ops.demo import film
 from eduhub.ops.demo.lectures import LECTURES, WATER, Lecture, Line, Slide, every_glyph
 from eduhub.ops.demo.voice import VOICES, speak
@@ -85,3 +85,13 @@ def test_what_is_taught_is_in_two_languages_and_titled_in_three() -> None:
     assert {lecture.language for lecture in LECTURES} == {"zh", "en"}
     assert all(set(lecture.titles) == {"bo", "zh", "en"} for lecture in LECTURES)
     assert len({lecture.key for lecture in LECTURES}) == len(LECTURES)
+
+
+@pytest.mark.ffmpeg
+def test_a_film_of_still_slides_goes_through_the_pipeline(settings: Settings, tmp_path: Path) -> None:
+    """Samples of a still picture are all of one size, which a fragment then says only once."""
+    (tmp_path / "film").mkdir()
+    target = tmp_path / "short.mp4"
+    film.make(SHORT, target, tmp_path / "film", program.find(settings).path, lambda _done: None)
+    report = encode.encode_file(target, tmp_path / "out", settings)
+    assert {"video", "audio", "stills", "index"} <= {rendition["kind"] for rendition in report.renditions}
