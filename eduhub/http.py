@@ -39,8 +39,9 @@ SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Browsers ignore this over plain HTTP, as a box speaks it, and complain on every page.
+TLS_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
 _FOR_PROGRAMS = ("/api/", "/sync/", "/p/")
 
 
@@ -160,7 +161,7 @@ def _answer_unexpected(error: Exception) -> Response:
 
 
 def _finish(made: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
+    for name, value in (SECURITY_HEADERS | (TLS_HEADERS if request.is_secure else {})).items():
         made.headers.setdefault(name, value)
     policy, header = _policy(made)
     made.headers["Cache-Control"] = header
