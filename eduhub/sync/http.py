@@ -5,6 +5,7 @@ changes something may be sent twice. The catalog is the same for everybody and m
 anywhere; everything else is `no-store`. See docs/formats/{nodes,school-stream,outbox}.md.
 """
 
+import gzip
 import json
 from typing import Any
 
@@ -26,6 +27,7 @@ log = logs.logger(__name__)
 
 HELLO_FORMAT = "eduhub-hello/1"
 MAX_BODY_BYTES = 2 << 20
+_WORTH_PACKING = 1_000  # bytes; below, the packet is sent anyway
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -167,7 +169,14 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 def _bytes(payload: bytes, content_type: str) -> Response:
-    return Response(payload, content_type=content_type, headers={"Cache-Control": "no-store"})
+    """An answer, packed where that saves something: a page of the catalog is a fifth then."""
+    headers = {"Cache-Control": "no-store"}
+    if content_type == "application/json":
+        headers["Vary"] = "Accept-Encoding"
+        if len(payload) > _WORTH_PACKING and "gzip" in request.accept_encodings:
+            payload = gzip.compress(payload, 6, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+    return Response(payload, content_type=content_type, headers=headers)
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

@@ -1,0 +1,69 @@
+"""What the hub's sync addresses answer, and what may be cached."""
+
+import gzip
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from eduhub.delivery import catalog
+from eduhub.sync import http
+from tests.sync.world import Hub
+
+
+@pytest.fixture
+def client(hub: Hub) -> FlaskClient:
+    app = Flask("hub")
+    app.register_blueprint(http.blueprint(hub.here))
+    return app.test_client()
+
+
+def fill(hub: Hub, entries: int) -> None:
+    with hub.here.database.write() as session:
+        for number in range(entries):
+            catalog.append(session, hub.here.keys, "riddle", {"number": number, "text": "what is it " * 8})
+
+
+def test_a_closed_page_may_be_kept_for_ever_under_an_address_that_names_the_epoch(hub: Hub, client: FlaskClient) -> None:
+    fill(hub, 256)
+    caching = {
+        path: client.get(f"/sync/v1/catalog/pages/{path}").headers["Cache-Control"]
+        for path in ("0?epoch=1", "0", "0?epoch=2", "1?epoch=1")
+    }
+    assert caching.pop("0?epoch=1") == "public, max-age=31536000, immutable"
+    assert set(caching.values()) == {"no-store"}
+
+
+def test_a_page_of_the_catalog_is_packed_for_whoever_can_unpack_it(hub: Hub, client: FlaskClient) -> None:
+    fill(hub, 200)
+    plain = client.get("/sync/v1/catalog/pages/0")
+    packed = client.get("/sync/v1/catalog/pages/0", headers={"Accept-Encoding": "gzip"})
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) * 3 < len(plain.data)
+    assert packed.headers["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(("method", "path"), [
+    ("GET", "/sync/v1/stream?after=0"), ("POST", "/sync/v1/outbox"), ("POST", "/sync/v1/passes"), ("POST", "/sync/v1/replay"),
+])  # fmt: skip
+@pytest.mark.parametrize("line", [None, "EduHub-Node x", "Bearer abc", "EduHub-Node " + "0" * 36 + ".0." + "0" * 128])
+def test_without_a_nodes_signature_nothing_is_said(client: FlaskClient, method: str, path: str, line: str | None) -> None:
+    headers: dict[str, Any] = {} if line is None else {"Authorization": line}
+    answer = client.open(path, method=method, data=b"{}" if method == "POST" else None, headers=headers)
+    assert (answer.status_code, answer.json) == (401, {"code": "sync.node_refused"})
+
+
+@pytest.mark.parametrize("path", ["/sync/v1/hello", "/sync/v1/hello?nonce=xyz"])
+def test_hello_wants_a_nonce(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"format":"eduhub-join/1","code":7}'])
+def test_a_request_to_join_that_cannot_be_read_is_refused(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/sync/v1/join", data=body)
+    assert (answer.status_code, answer.json) == (422, {"code": "format.bad"})
+
+
+def test_a_body_without_end_is_not_read(client: FlaskClient) -> None:
+    assert client.post("/sync/v1/join", data=b" " * (http.MAX_BODY_BYTES + 1)).status_code == 413
