@@ -168,7 +168,7 @@ def _finish(made: Response) -> Response:
     if policy in {"revalidate", "private"}:
         made.vary.update(("Cookie", "Accept-Language"))
     is_page = request.method in {"GET", "HEAD"} and made.status_code == 200
-    if policy == "revalidate" and is_page and not made.direct_passthrough:
+    if policy == "revalidate" and is_page and not made.is_streamed:
         made.add_etag()
         made.make_conditional(request)
     return made
