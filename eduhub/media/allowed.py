@@ -35,7 +35,7 @@ DECODERS = VIDEO_DECODERS + AUDIO_DECODERS
 
 MAX_PIXELS = 7680 * 4320
 MAX_STREAMS = 32
-MAX_CHANNELS = 16
+MAX_CHANNELS = 8  # ffmpeg knows no way to mix some larger numbers down
 
 
 def input_options() -> dict[str, str]:

@@ -91,6 +91,12 @@ def voice_in_the_middle(target: Path) -> Path:
     )  # fmt: skip
 
 
+def nine_channels(target: Path) -> Path:
+    """More microphones than anybody can mix."""
+    tones = "|".join(["0.1*sin(1885*t)"] * 9)
+    return make(target, "-f", "lavfi", "-i", f"aevalsrc='{tones}':s=16000:d=1", "-c:a", "pcm_s16le", "-f", "wav")
+
+
 def cut_off(target: Path) -> Path:
     """A file whose header says 10 s and whose second half never arrived."""
     whole = make(

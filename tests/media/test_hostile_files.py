@@ -70,9 +70,12 @@ def test_without_our_lists_the_playlist_would_have_shown_the_private_file(clip: 
     assert shown.stat().st_size > 1000
 
 
-def test_sound_in_a_codec_outside_the_list_is_refused_and_not_left_out(clip: Clip, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", [clips.seldom_sound, clips.nine_channels])
+def test_sound_that_we_do_not_open_is_refused_and_not_left_out(
+    recipe: Callable[[Path], Path], clip: Clip, tmp_path: Path
+) -> None:
     with pytest.raises(MediaRefused) as refused:
-        probe_file(clip(clips.seldom_sound), Settings(data_dir=tmp_path))
+        probe_file(clip(recipe), Settings(data_dir=tmp_path))
     assert refused.value.facts["reason"] == probe.BAD_AUDIO_CODEC
 
 
