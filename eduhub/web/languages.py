@@ -21,8 +21,9 @@ def choose() -> str:
     person = guard.viewer().person
     if person is not None and person.language in NAMES:
         return person.language
-    accepted = request.accept_languages.best_match(list(NAMES))
-    return accepted or guard.here().settings.default_language
+    # By the first half of each tag, best wanted first: bo-CN wants Tibetan.
+    wanted = (tag.split("-")[0].lower() for tag in request.accept_languages.values())
+    return next((tag for tag in wanted if tag in NAMES), guard.here().settings.default_language)
 
 
 def of_page() -> str:

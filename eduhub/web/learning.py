@@ -16,10 +16,9 @@ from eduhub.courses.models import Course, Lesson, PlanRow
 from eduhub.errors import NotAllowed, NotFound, SignInNeeded
 from eduhub.http import caches
 from eduhub.schools import enrolment
-from eduhub.uids import parse_uid
 from eduhub.web import cards, lesson_data, passes
 from eduhub.web.cards import Card
-from eduhub.web.edge import page_of, reading, today
+from eduhub.web.edge import page_of, reading, row_of, today
 
 bp = Blueprint("learning", __name__)
 SHELF_ROWS = 6  # lessons of one course on the first page; the rest is one tap further
@@ -78,15 +77,15 @@ def course(course_uid: str) -> ResponseReturnValue:
     if viewer.person is None:
         raise SignInNeeded()
     with reading() as session:
-        found = session.get(Course, parse_uid(course_uid))
+        found = row_of(session, Course, course_uid)
         day = today(session, viewer.person.org_uid)
         lessons = [
             lesson
             for lesson in audience.lessons_of_person(session, viewer.person.uid, day)
             if lesson.course_uid == course_uid
         ]
-        if found is None or not lessons:
-            raise NotFound()
+        if not lessons:
+            raise NotFound
         known = cards.of_lessons(session, lessons, {found.uid: found}, viewer.person.uid)
     page = page_of([known[lesson.uid] for lesson in lessons if lesson.uid in known])
     return render_template("learning/course.html", course=found, cards=page.rows, page=page)
@@ -100,9 +99,7 @@ def lesson(lesson_uid: str) -> ResponseReturnValue:
     viewer = guard.viewer()
     person_uid = viewer.person.uid if viewer.person else None
     with reading() as session:
-        found = session.get(Lesson, parse_uid(lesson_uid))
-        if found is None:
-            raise NotFound()
+        found = row_of(session, Lesson, lesson_uid)
         day = today(session, viewer.person.org_uid if viewer.person else found.org_uid)
         if not audience.may_read(session, found, person_uid, day):
             raise NotAllowed() if viewer.person else SignInNeeded()
