@@ -1,11 +1,11 @@
 """The first page: each reader's own."""
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from eduhub import guard
 from eduhub.http import caches
-from eduhub.web import learning
+from eduhub.web import doors, learning
 
 bp = Blueprint("home", __name__)
 
@@ -18,12 +18,5 @@ def home() -> ResponseReturnValue:
     viewer = guard.viewer()
     if viewer.person is None:
         return learning.first_page()
-    is_hub = guard.here().settings.role == "hub"
-    roles = {grant.role: grant for grant in viewer.grants}
-    if is_hub and "operator" in roles:
-        return redirect(url_for("operator.home"), 303)
-    if "school_admin" in roles:
-        return redirect(url_for("school.home", org_uid=roles["school_admin"].scope_uid), 303)
-    if is_hub and "teacher" in roles:
-        return redirect(url_for("teaching.home"), 303)
-    return learning.home()
+    own = doors.of_viewer()
+    return redirect(own[0][0], 303) if own else learning.home()

@@ -14,7 +14,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from eduhub import guard
-from eduhub.web import languages
+from eduhub.web import doors, languages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -96,5 +96,5 @@ def register(app: Flask) -> None:
     def _of_the_request() -> dict[str, object]:
         return {
             "viewer": guard.viewer(), "page_language": languages.of_page(), "language_names": languages.NAMES,
-            "here_path": here_path(), "role": guard.here().settings.role,
+            "here_path": here_path(), "role": guard.here().settings.role, "doors": doors.of_viewer(),
         }
