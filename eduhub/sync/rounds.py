@@ -105,6 +105,9 @@ class _Round:
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
         greeting = self._hello()
+        if self._key_is_new(greeting):
+            # After a rotation everything is signed by a key that only the catalog introduces.
+            self._read_catalog(greeting)
         self._catch_up_with_epoch()
         self._bring_home()
         on_progress(0.05)
@@ -212,8 +215,14 @@ class _Round:
     def _read_catalog(self, greeting: dict[str, Any]) -> None:
         if greeting.get("head") is None:
             return
-        head = SignedHead.from_json({**greeting["head"]} if isinstance(greeting["head"], dict) else None)
-        self._report.catalog_entries = catalog_reading.read(self._installation, self._link, head)
+        head = SignedHead.from_json(greeting["head"])
+        self._report.catalog_entries += catalog_reading.read(self._installation, self._link, head)
+
+    def _key_is_new(self, greeting: dict[str, Any]) -> bool:
+        if not isinstance(greeting.get("head"), dict):
+            return False
+        with self._installation.database.read() as session:
+            return SignedHead.from_json(greeting["head"]).signature.key not in keyring(session).keys
 
     def _fetch(self, on_progress: Callable[[float], None]) -> None:
         installation = self._installation
