@@ -9,6 +9,7 @@ the setting `ffmpeg` is obeyed, whatever its version, as long as it has the enco
 This module must not know lessons or the database.
 """
 
+import contextlib
 import functools
 import re
 import shutil
@@ -54,9 +55,10 @@ def _find(wanted: str) -> Ffmpeg:
         return _whole(ask(Path(wanted), "setting"))
     system = shutil.which("ffmpeg", path="/usr/local/bin:/usr/bin:/bin")
     if system:
-        found = ask(Path(system), "system")
-        if not found.missing and found.version >= OLDEST_VERSION:
-            return found
+        with contextlib.suppress(ToolMissing):  # one that does not run is as good as none
+            found = ask(Path(system), "system")
+            if not found.missing and found.version >= OLDEST_VERSION:
+                return found
     return _whole(ask(Path(imageio_ffmpeg.get_ffmpeg_exe()), "wheel"))
 
 
