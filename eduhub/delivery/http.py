@@ -265,7 +265,7 @@ def _refuse(
     headers: list[tuple[str, str]] | None = None,
 ) -> Iterable[bytes]:  # fmt: skip
     """A small JSON answer that no cache keeps."""
-    body = dumps({"error": code}).encode("ascii")
+    body = dumps({"code": code}).encode("ascii")
     start_response(_status(status), [
         ("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"), *(headers or []),

@@ -203,7 +203,7 @@ def test_without_a_good_pass_nothing_is_read_or_learned(
     wrong_ones = ("", "eduhub_pass=", "eduhub_pass=1.learner.9.-.x", good[:-1], cookie(package_id="0" * 64), cookie(lasts_s=0))
     for wrong in wrong_ones:
         answer = ask(url, cookie=wrong)
-        assert (answer.status, answer.body) == (403, b'{"error": "delivery.pass_refused"}')
+        assert (answer.status, answer.body) == (403, b'{"code": "delivery.pass_refused"}')
         assert answer.headers["cache-control"] == "no-store"
     assert ask(f"/p/{published}/{'0' * 64}").status == 403
     assert ask(f"/p/{'0' * 64}/{sha256_hex(VIDEO)}", cookie=good).status == 403
@@ -248,7 +248,7 @@ def test_what_is_not_in_the_package_is_not_found(
     assert ask(f"/p/{published}/{other.sha256}", cookie=cookie()).status == 404
     gone = "0" * 64
     answer = ask(f"/p/{gone}/{other.sha256}", cookie=cookie(package_id=gone))
-    assert (answer.status, answer.body) == (404, b'{"error": "asked.not_found"}')
+    assert (answer.status, answer.body) == (404, b'{"code": "asked.not_found"}')
 
 
 def test_a_part_that_has_not_arrived_is_not_found(
@@ -268,7 +268,7 @@ def test_no_path_leads_out_of_the_packages(
     ask: Ask, published: str, cookie: Callable[..., str], path: str
 ) -> None:
     answer = ask(path.format(package=published, part=sha256_hex(VIDEO)), cookie=cookie("node"))
-    assert (answer.status, answer.body) == (404, b'{"error": "asked.not_found"}')
+    assert (answer.status, answer.body) == (404, b'{"code": "asked.not_found"}')
 
 
 def test_a_symbolic_link_in_a_package_is_not_followed(
@@ -352,4 +352,4 @@ def test_a_part_that_a_broken_disk_cannot_read_is_an_error_with_an_answer(
 
     monkeypatch.setattr(os, "open", broken_open)
     answer = lane(url, cookie=good)
-    assert (answer.status, answer.body) == (500, b'{"error": "eduhub.error"}')
+    assert (answer.status, answer.body) == (500, b'{"code": "eduhub.error"}')
