@@ -92,3 +92,11 @@ def test_the_next_child_on_the_phone_inherits_and_loses_nothing(device: BrowserC
     for batch in box.batches:
         owners = {box.events[event["uid"]]["token"] for event in batch["events"]}
         assert owners == {batch["token"]}
+
+
+def test_nobody_signed_in_means_nothing_is_noted(device: BrowserContext, box: Box) -> None:
+    page = opened(device, box, token=None)
+    play(page, 2)
+    pause(page)
+    assert page.evaluate(WAITING) == 0
+    assert box.batches == []

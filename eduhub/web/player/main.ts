@@ -1,6 +1,7 @@
 // The one entry: on every page it sends what earlier pages left; on a lesson's page it plays the lesson.
 
 import { readLesson, type Lesson } from "./lesson.js";
+import type { Outbox } from "./outbox.js";
 import { Player } from "./player.js";
 import { playable } from "./tables.js";
 import { openOutbox, watch } from "./watching.js";
@@ -17,6 +18,11 @@ function playPlainly(video: HTMLVideoElement, lesson: Lesson): void {
   if (lesson.resume_ms) video.addEventListener("loadedmetadata", resume, { once: true });
 }
 
+/** What is watched is noted for a person; nobody signed in, nothing noted. */
+function note(video: HTMLVideoElement, lesson: Lesson, outbox: Outbox, part: () => string | null): void {
+  if (lesson.events.token) watch(video, lesson, outbox, part);
+}
+
 function begin(): void {
   const outbox = openOutbox();
   const lesson = readLesson(document);
@@ -26,11 +32,11 @@ function begin(): void {
   const tracks = "MediaSource" in window ? playable(lesson.index) : { videos: [], audios: [] };
   if (tracks.videos.length + tracks.audios.length === 0) {
     playPlainly(video, lesson);
-    watch(video, lesson, outbox, () => (lesson.download ? lesson.download.sha256 : null));
+    note(video, lesson, outbox, () => (lesson.download ? lesson.download.sha256 : null));
     return;
   }
   const player = new Player(frame, video, lesson);
-  watch(video, lesson, outbox, () => player.part());
+  note(video, lesson, outbox, () => player.part());
 }
 
 begin();

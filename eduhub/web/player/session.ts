@@ -52,7 +52,10 @@ export class Session {
     private readonly withPicture: boolean,
     private readonly report: Report,
   ) {
-    this.timer = window.setInterval(() => this.tick(), TICK_MS);
+    this.timer = window.setInterval(() => {
+      this.nudge();
+      this.pump();
+    }, TICK_MS);
     const address = URL.createObjectURL(this.source);
     this.source.addEventListener("sourceopen", () => {
       URL.revokeObjectURL(address);
@@ -123,8 +126,7 @@ export class Session {
 
   private stream(layout: Layout): Stream {
     const added = this.source.addSourceBuffer(layout.track.type);
-    const now = (): number => this.element.currentTime;
-    const buffer = new TrackBuffer(added, now, this.stopped.signal);
+    const buffer = new TrackBuffer(added, () => this.element.currentTime, this.stopped.signal);
     return { buffer, layout, initOf: null, follows: null, running: null };
   }
 
@@ -221,8 +223,7 @@ export class Session {
     const pinned = this.rungs.findIndex((layout) => layout.track.name === this.pinned);
     if (pinned >= 0) return pinned;
     const audioBps = this.audio ? this.audio.layout.track.bandwidth_bps : 0;
-    const bits = this.rungs.map((layout) => layout.track.bandwidth_bps);
-    return chooseRung(bits, this.rung, { rate: this.rate.bps(), reserve, audioBps });
+    return chooseRung(this.rungs.map((layout) => layout.track.bandwidth_bps), this.rung, { rate: this.rate.bps(), reserve, audioBps });
   }
 
   private switchTo(video: Stream, rung: number): void {
@@ -287,11 +288,6 @@ export class Session {
     if (!this.element.seeking) for (const stream of this.streams()) stream.buffer.reconcile();
     this.pump();
   };
-
-  private tick(): void {
-    this.nudge();
-    this.pump();
-  }
 
   /** A track may start a frame late: step over a hole of less than half a second. */
   private nudge(): void {
