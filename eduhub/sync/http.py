@@ -173,7 +173,7 @@ def _bytes(payload: bytes, content_type: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     if content_type == "application/json":
         headers["Vary"] = "Accept-Encoding"
-        if len(payload) > _WORTH_PACKING and "gzip" in request.accept_encodings:
+        if len(payload) > _WORTH_PACKING and request.accept_encodings.quality("gzip") > 0:
             payload = gzip.compress(payload, 6, mtime=0)
             headers["Content-Encoding"] = "gzip"
     return Response(payload, content_type=content_type, headers=headers)
