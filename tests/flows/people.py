@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
+from eduhub import clock
+
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -56,6 +58,13 @@ class Person:
 
     def sees(self, words: str, limit_ms: int = 10_000) -> None:
         self.page.get_by_text(words).first.wait_for(timeout=limit_ms)
+
+    def watches_for(self, seconds: float, limit_s: float = 30) -> None:
+        """Until the picture has moved on so far. (The pages forbid the evaluation that Playwright's own waiting needs.)"""
+        until_s = clock.monotonic_s() + limit_s
+        while self.page.evaluate("document.querySelector('video').currentTime") < seconds:
+            assert clock.monotonic_s() < until_s, "the lesson does not play"
+            self.page.wait_for_timeout(100)
 
     def takes_picture(self, name: str) -> None:
         for width in WIDTHS:

@@ -175,7 +175,7 @@ def child_watches(box: Machine, browser: Browser, pictures: Path, card: str, les
     dolma.page.locator("#player button").first.wait_for()
     dolma.takes_picture("child-lesson")
     dolma.page.locator("#player button").first.click()
-    dolma.page.wait_for_function(f"document.querySelector('video').currentTime > {WATCHED_FOR_S}", timeout=30_000)
+    dolma.watches_for(WATCHED_FOR_S)
     dolma.takes_picture("child-lesson-playing")
     with dolma.page.expect_response(lambda answer: answer.url.endswith("/api/v1/events") and answer.status == 200):
         dolma.page.evaluate("document.querySelector('video').pause()")
