@@ -43,6 +43,7 @@ def test_no_job_is_claimed_twice_and_no_limit_is_passed(database: Database, tmp_
                 if held is None:
                     continue  # what waits is kept back by the limit
                 claimed[held.uid] += 1
+                threading.Event().wait(0.15)  # long enough for another hand to reach for the same kind
                 with database.write() as session:
                     running = select(func.count()).where(JobRow.state == "running", JobRow.kind == "heavy")
                     most_heavy.append(session.scalar(running) or 0)

@@ -79,7 +79,7 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), error=ERRORS, call=st.sampled_from(["beat", "finish", "fail", "give_back"]))
     @precondition(lambda self: self.claims)
     def act(self, data: st.DataObject, error: Exception, call: str) -> None:
-        held = data.draw(st.sampled_from(self.claims))
+        held = data.draw(st.sampled_from(self.claims[-2:]))  # old ones are refused alike; new ones do things
         calls = {
             "beat": lambda s: queue.beat(s, held, 500), "finish": lambda s: queue.finish(s, held),
             "fail": lambda s: queue.fail(s, held, error), "give_back": lambda s: queue.give_back(s, held),
