@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.ffmpeg]
 
 _APPEND = """
 async ([files, looks]) => {
-  const video = document.createElement("video");
+  const video = document.body.appendChild(document.createElement("video"));
   const source = new MediaSource();
   video.src = URL.createObjectURL(source);
   await new Promise(done => source.addEventListener("sourceopen", done, {once: true}));
@@ -30,9 +30,11 @@ async ([files, looks]) => {
   canvas.width = canvas.height = 1;
   const light = [];
   for (const second of looks) {
+    // "seeked" alone may come before the new picture can be drawn.
     const sought = new Promise(done => video.addEventListener("seeked", done, {once: true}));
+    const shown = new Promise(done => video.requestVideoFrameCallback(done));
     video.currentTime = second;
-    await sought;
+    await Promise.all([sought, shown]);
     const paint = canvas.getContext("2d");
     paint.drawImage(video, 0, 0, 1, 1);
     light.push(paint.getImageData(0, 0, 1, 1).data[0] > 128);
