@@ -12,10 +12,11 @@ PICTURE = "document.querySelector('video').getVideoPlaybackQuality().totalVideoF
 
 def held(page: Page) -> list[list[float]]:
     """What the browser has, as spans of seconds."""
-    return page.evaluate(
+    spans: list[list[float]] = page.evaluate(
         "(() => { const b = document.querySelector('video').buffered;"
         " return Array.from({length: b.length}, (_, i) => [b.start(i), b.end(i)]); })()"
     )
+    return spans
 
 
 def test_the_lesson_plays_on_plain_http(device: BrowserContext, box: Box) -> None:

@@ -153,8 +153,7 @@ export class Session {
 
   private begin(stream: Stream, want: Want | null): void {
     if (!want) return;
-    const running = new AbortController();
-    stream.running = running;
+    const running = (stream.running = new AbortController());
     this.run(stream, want, running.signal)
       .catch((error) => this.lost(stream, error))
       .then(() => {
@@ -165,8 +164,7 @@ export class Session {
   }
 
   private async run(stream: Stream, want: Want, signal: AbortSignal): Promise<void> {
-    const { layout, buffer } = stream;
-    const { track } = layout;
+    const { layout, buffer, layout: { track } } = stream;
     const url = this.lesson.base + track.sha256;
     const slicer = new Slicer(layout.offsets, want.first);
     stream.follows = null;
