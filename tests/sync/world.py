@@ -45,6 +45,8 @@ class Wire(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if self.cut_after is not None and self.cut_after <= 0:
             raise httpx.ConnectError("the line is dead")
+        if self.spoil is not None:
+            request.headers["Accept-Encoding"] = "identity"  # so that a test can change the words it knows
         self.requests.append((request.method, request.url.path, request.headers.get("Range", "")))
         response = self._inner.handle_request(request)
         if request.url.path in self.lose_answers_to:
