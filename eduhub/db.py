@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Engine, Integer, MetaData, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -52,6 +52,7 @@ class Database:
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         self.url = url
         self.engine: Engine = create_engine(url, **_engine_options(url))
+        event.listen(self.engine, "handle_error", _hide_values)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
 
@@ -89,9 +90,25 @@ class Database:
 
 
 def _engine_options(url: str) -> dict[str, Any]:
+    # Errors are logged, and what a statement carries may be a child's name.
+    quiet: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        return {"connect_args": {"isolation_level": None, "timeout": 60, "check_same_thread": False}}
-    return {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
+        return quiet | {"connect_args": {"isolation_level": None, "timeout": 60, "check_same_thread": False}}
+    return quiet | {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """Cut PostgreSQL's errors down to their first line: the DETAIL below it shows the row, names and all."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    diagnosis = getattr(error, "diag", None)
+    if diagnosis is None or not diagnosis.message_primary:
+        return
+    # Class 22 (a value that does not fit) shows the value in the first line too.
+    shows_value = str(diagnosis.sqlstate).startswith("22")
+    told = f"SQLSTATE {diagnosis.sqlstate}" if shows_value else diagnosis.message_primary
+    error.args = (told,)
+    if wrapped is not None:
+        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {told}",)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

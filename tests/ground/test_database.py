@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import traceback
 
 import pytest
 from sqlalchemy import text
@@ -104,3 +105,25 @@ def test_no_test_reaches_another_machine() -> None:
         outside.sendto(b"x", ("192.0.2.1", 53))
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as inside:
         inside.connect(server.getsockname())
+
+
+def test_an_error_of_the_database_shows_no_value(database: Database) -> None:
+    secret = new_uid()  # a word that does not stand in this file, whose lines are in the traceback
+
+    def add_twice() -> None:
+        statement = text("INSERT INTO audit_entry (uid, at_ms, action) VALUES (:uid, 1, :action)")
+        for _ in range(2):
+            with database.write() as session:
+                session.execute(statement, {"uid": secret, "action": secret})
+
+    def read_wrongly() -> None:
+        statement = "SELECT :value FROM no_such_table" if database.is_sqlite else "SELECT CAST(:value AS bigint)"
+        with database.read() as session:
+            session.execute(text(statement), {"value": secret})
+
+    for call in (add_twice, read_wrongly):
+        with pytest.raises(SQLAlchemyError) as failed:
+            call()
+        told = "".join(traceback.format_exception(failed.value))
+        assert "SQL" in told
+        assert secret not in told
