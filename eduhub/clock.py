@@ -110,7 +110,7 @@ class SteadyClock:
             return self._write(_Kept(boot, self._uptime_s(), kept.steady_s if kept else 0.0))
 
     def keep(self) -> None:
-        """Write the present count down; the supervisor calls it once a minute."""
+        """Write the present count down; the supervisor and a timer of the worker do it once a minute."""
         self._write(_Kept(self._boot_id(), self._uptime_s(), self.now_s()))
 
     def _read(self) -> "_Kept | None":

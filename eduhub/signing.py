@@ -1,13 +1,13 @@
 """Canonical bytes, Ed25519 signatures, sealing to one reader: the primitives, no policy.
 
-- *Canonical JSON* is RFC 8785 (JCS) restricted to text, whole numbers within +-2**53,
+- *Canonical JSON* is RFC 8785 (JCS) restricted to text, whole numbers within +-(2**53 - 1),
   true, false, null, lists and objects: no floats, so every language writes the same bytes.
 - A *signature* is Ed25519 (RFC 8032) over `context || 0x00 || payload`; the context is a
   short ASCII word that keeps a signature made for one purpose from serving another.
 - A *key id* is the first 16 hex digits of the SHA-256 of the raw public key.
 - *Sealing* is HPKE (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305.
 
-Which key may sign what is decided in `delivery/keys.py`. See docs/formats/signatures.md.
+Which key may sign what is decided in `delivery/trust.py`. See docs/formats/signatures.md.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """One change as it travels, the total order of changes, and what a value may be. Pure functions.
 
-A value is text, a whole number within +-2**53, true, false, null, or lists and objects of
+A value is text, a whole number within +-(2**53 - 1), true, false, null, or lists and objects of
 these. Floats, NUL characters and lone surrogates are refused where they are written: the two
 database engines do not store them alike, and a value that one machine can hold and another
 cannot would stop every later change behind it.

@@ -1,4 +1,4 @@
-"""Tables of uploads, sources and finished renditions."""
+"""Tables of sources and their finished renditions."""
 
 from typing import Any
 
@@ -31,5 +31,5 @@ class Rendition(Base):
     source_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64))
-    facts: Mapped[dict[str, Any]]  # the part of the manifest, as segment.py describes it
+    facts: Mapped[dict[str, Any]]  # its entry in a manifest, as making.py writes it
     made_ms: Mapped[int]

@@ -1,1 +1,1 @@
-"""Nodes and their hub: joining, the two streams, fetching, the outbox home, the courier."""
+"""Nodes and their hub: joining, the two streams, fetching, and what goes home by the outbox."""

@@ -42,7 +42,7 @@ class Received:
     incarnation: str
     contiguous: int
     applied: int
-    quarantined: int
+    put_aside: int
 
 
 def unpack(body: bytes) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
         # Older than 35 days and gone for good there: waiting for it would wait for ever.
         log.warning("a box no longer has rows that were lost here", node=node.uid, upto=batch["oldest"] - 1)
         state.contiguous = batch["oldest"] - 1
-    applied = quarantined = 0
+    applied = put_aside = 0
     for row in _in_order(batch["rows"]):
         if row["sequence"] != state.contiguous + 1:
             continue
@@ -89,12 +89,12 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
         if reason is None:
             applied += 1
         else:
-            quarantined += 1
+            put_aside += 1
             log.warning("a row of a box was put aside", node=node.uid, sequence=row["sequence"], reason=reason)
-            audit.note(session, f"sync.quarantined.{reason}"[:60], by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
+            audit.note(session, f"sync.put_aside.{reason}"[:60], by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
         state.contiguous = row["sequence"]
     session.flush()
-    return Received(incarnation, state.contiguous, applied, quarantined)
+    return Received(incarnation, state.contiguous, applied, put_aside)
 
 
 def acknowledgement(node: Node, received: Received, epoch: int, batch_sha256: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes, clock
 from eduhub.changes import FieldChange
 from eduhub.delivery.models import PinnedRoot
-from eduhub.delivery.trust import keyring, pin_root, remember_entry
+from eduhub.delivery.trust import KEY_FORMAT, keyring, pin_root, remember_entry
 from eduhub.errors import AlreadyJoined, BadFormat, BadSignature, JoinRefused
 from eduhub.installation import Installation
 from eduhub.signing import Signature, canonical, sealing_public
@@ -89,7 +89,7 @@ def _check_answer(session: Session, installation: Installation, found: Any, nonc
     if not isinstance(answer, dict) or answer.get("format") != nodes.JOIN_FORMAT:
         raise BadFormat("not an answer to joining")
     ring = keyring(session)
-    statement = ring.check_statement("eduhub-key/1", answer.get("key"))
+    statement = ring.check_statement(KEY_FORMAT, answer.get("key"))
     ring = remember_entry(session, ring, "key", answer["key"], max(1, int(statement.get("from_sequence", 1))))
     ring.verify(nodes.JOIN_FORMAT, canonical(answer), Signature.from_json(found.get("signature")), scope="nodes")
     if answer.get("nonce") != nonce:

@@ -220,7 +220,7 @@ _RULES: dict[str, tuple[frozenset[str], Callable[[_Judge], None]]] = {
     "enrolment": (frozenset({"person_uid", "group_uid", "starts_on", "ended_on", "end_reason"}), _enrolment),
     "learner_group": (
         frozenset(
-            {"kind", "site_uid", "stage", "intake_year", "class_number", "names", "member_group_uids", "ended_on"}
+            {"kind", "site_uid", "stage", "intake_year", "class_number", "names", "member_group_uids", "closed_on"}
         ),
         _anything,
     ),

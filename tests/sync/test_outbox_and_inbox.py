@@ -209,7 +209,7 @@ def test_events_of_another_schools_children_are_put_aside_and_do_not_stop_the_re
     ]
     with hub.here.database.write() as session:
         received = inbox.receive(session, node_of(hub, session), {"incarnation": new_uid(), "oldest": 1, "rows": rows})
-        assert (received.contiguous, received.applied, received.quarantined) == (5, 1, 4)
+        assert (received.contiguous, received.applied, received.put_aside) == (5, 1, 4)
     with hub.here.database.read() as session:
         assert set(session.scalars(select(Progress.person_uid))) == {school.children[0]}
 

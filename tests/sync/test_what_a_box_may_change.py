@@ -8,9 +8,10 @@ from sqlalchemy import select
 from eduhub import changes
 from eduhub.accounts.models import AuditEntry, Credential, Person, RoleGrant
 from eduhub.changes import Change, FieldChange
+from eduhub.changes.merging import travelling_tables
 from eduhub.installation import Installation
 from eduhub.schools.models import Enrolment, Group, Organisation
-from eduhub.sync import inbox
+from eduhub.sync import inbox, rights
 from eduhub.sync.models import Node
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School
@@ -59,10 +60,10 @@ def snapshot(thief: Thief) -> list[Any]:
 
 def refused(thief: Thief, received: inbox.Received, before: list[Any]) -> None:
     """It was acknowledged, noted and put aside, and changed nothing."""
-    assert (received.applied, received.quarantined) == (0, 1)
+    assert (received.applied, received.put_aside) == (0, 1)
     assert snapshot(thief) == before
     with thief.hub.here.database.read() as session:
-        assert [row for row in session.scalars(select(AuditEntry.action)) if row.startswith("sync.quarantined.")]
+        assert [row for row in session.scalars(select(AuditEntry.action)) if row.startswith("sync.put_aside.")]
 
 
 def grant(person: str, role: str, scope_kind: str, scope_uid: str | None) -> dict[str, Any]:
@@ -246,7 +247,7 @@ def test_what_a_school_does_every_day_is_allowed(thief: Thief) -> None:
         ("person", child, {"name": "Dolma", "sign_in_name": None, "language": "bo", "picture": None}),
         ("learner_group", group, {
             "kind": "cohort", "site_uid": school.site, "stage": "primary", "intake_year": 2026, "class_number": 2,
-            "names": None, "member_group_uids": None, "ended_on": None,
+            "names": None, "member_group_uids": None, "closed_on": None,
         }),
         ("enrolment", new_uid(), {
             "person_uid": child, "group_uid": group, "starts_on": "2026-11-25", "ended_on": None, "end_reason": None,
@@ -270,3 +271,13 @@ def test_what_a_school_does_every_day_is_allowed(thief: Thief) -> None:
         assert session.get_one(Person, child).name == "Dolma"
         assert session.get_one(Group, group).class_number == 2
         assert session.get(Organisation, thief.other.org) is not None
+
+
+def test_every_field_that_a_box_may_change_is_a_column() -> None:
+    tables = travelling_tables()
+    unknown = {
+        (table, field)
+        for table, (fields, _rule) in rights._RULES.items()
+        for field in fields - set(tables[table].__mapper__.columns.keys())
+    }
+    assert unknown == set()
