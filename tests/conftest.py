@@ -24,6 +24,7 @@ from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
+from tests import chromium as browser_of_tests
 from tests import postgresql_cluster
 
 # Where the server of this run listens; set by the first process, inherited by xdist's workers.
@@ -252,3 +253,13 @@ def installation(settings: Settings) -> Iterator[Installation]:
     opened = open_installation(settings)
     yield opened
     opened.database.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium (a Playwright `Browser`); left out, with the reason, where it is not installed."""
+    reason = browser_of_tests.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with browser_of_tests.started() as browser:
+        yield browser

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from eduhub.config import Settings
 from tests.flows.machines import Machine
-from tests.flows.people import ARGUMENTS, CHROMIUM
 
 
 @pytest.fixture
@@ -24,15 +22,6 @@ def make_machine(make_settings: Callable[..., Settings]) -> Iterator[Callable[..
     yield make
     for machine in made:
         machine.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -7,14 +7,6 @@ from playwright.sync_api import Browser, Page
 
 from eduhub import clock
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    # Names of hubs and boxes lead to this machine, but stay names: a box on plain HTTP must not be
-    # taken for a secure place, as an address of the loopback would be.
-    "--host-resolver-rules=MAP *.lan 127.0.0.1",
-]  # fmt: skip
 WIDTHS = (360, 1280)
 
 

@@ -39,21 +39,21 @@ def clip(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_a_lesson_goes_from_the_teachers_file_to_a_child_and_the_watched_seconds_come_home_once(
-    make_machine: Callable[..., Machine], browser: Browser, pictures: Path, clip: Path
+    make_machine: Callable[..., Machine], chromium: Browser, pictures: Path, clip: Path
 ) -> None:
     hub = make_machine("hub.lan", web_processes=2, log_format="json")
     hub.run("user", "add", "--name", "Tenzin", "--sign-in-name", "tenzin", "--new-region", "Nagqu", "--password", "snow-lion-73")
     hub.start()
 
-    card = school_is_set_up(hub, browser, pictures)
-    lesson = lesson_is_published(hub, browser, pictures, clip)
-    course_is_taken(hub, browser, pictures)
-    box = box_joins(hub, browser, pictures, make_machine)
+    card = school_is_set_up(hub, chromium, pictures)
+    lesson = lesson_is_published(hub, chromium, pictures, clip)
+    course_is_taken(hub, chromium, pictures)
+    box = box_joins(hub, chromium, pictures, make_machine)
     box.run("sync", "now")
 
     hub.stop()
     assert not hub.is_well()
-    child_watches(box, browser, pictures, card, lesson)
+    child_watches(box, chromium, pictures, card, lesson)
     with box.reading() as session:
         at_box = session.scalars(select(Event.uid).where(Event.kind == "watched")).all()
         watched_ms = session.scalar(select(func.sum(Event.watched_ms)))

@@ -1,10 +1,9 @@
 """The tracks in a real browser's own media pipeline, which reads their times by itself."""
 
 import base64
-import os
-import shutil
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.media import clips
 from tests.media.reading import Make
@@ -46,15 +45,8 @@ async ([files, looks]) => {
 
 @pytest.mark.parametrize(("picture", "sound"), [("v240", "aac"), ("v360", "opus"), ("v720", "aac")])
 def test_a_browser_begins_both_tracks_at_0_and_shows_the_flash_when_it_is_due(
-    picture: str, sound: str, encoded: Make
+    picture: str, sound: str, encoded: Make, chromium: Browser
 ) -> None:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("in CI chromium must be installed")
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
     made = encoded(clips.flash_and_beep)
     files = [
         (made.track(name).media_type, base64.b64encode((made.folder / f"{name}.mp4").read_bytes()).decode())
@@ -62,13 +54,9 @@ def test_a_browser_begins_both_tracks_at_0_and_shows_the_flash_when_it_is_due(
     ]
     frame_s = 1000 / made.track(picture).fps_milli
     looks = [(2 - 0.5 * frame_s, False), (2 + 0.5 * frame_s, True), (5 - 0.5 * frame_s, False), (5 + 0.5 * frame_s, True)]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        try:
-            page = browser.new_page()
-            spans, light = page.evaluate(_APPEND, [files, [second for second, _light in looks]])
-        finally:
-            browser.close()
+    page = chromium.new_page()
+    spans, light = page.evaluate(_APPEND, [files, [second for second, _light in looks]])
+    page.close()
     assert light == [is_light for _second, is_light in looks]
     for pieces, start_s, end_s in spans:
         assert pieces == 1
