@@ -51,7 +51,10 @@ def logger(name: str) -> Any:
 def configure(settings: HasLogFormat, least: int = logging.INFO) -> None:
     """Set up logging for this process, also for the libraries that use Python's own; `least` is a level of `logging`."""
     form = settings.log_format
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Not the prettier traces that it makes where `rich` is installed: those show local variables, so passwords too.
+    renderer: Any = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     if form == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     # A trace is text of its own in JSON; ConsoleRenderer formats it itself.

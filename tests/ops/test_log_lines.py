@@ -72,6 +72,19 @@ def test_text_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "7KQ2" not in line
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_trace_does_not_show_what_the_variables_held(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    logs.configure(SimpleNamespace(log_format=log_format))
+    password = "".join(("yak-", "butter-", "lantern"))
+    try:
+        raise ValueError(len(password))
+    except ValueError as error:
+        logs.logger("test").error("unexpected error", exc_info=error)
+    line = capsys.readouterr().err
+    assert "ValueError: 18" in line
+    assert password not in line
+
+
 forbidden_keys = st.sampled_from(sorted(logs.NEVER_LOGGED))
 fields = st.recursive(
     st.dictionaries(st.one_of(forbidden_keys, st.text(max_size=8)), st.just("SECRET"), max_size=4),
