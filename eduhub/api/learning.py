@@ -12,8 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from eduhub import changes, guard
 from eduhub.accounts.models import Person
 from eduhub.changes import Tombstone
-from eduhub.courses.models import Lesson
-from eduhub.errors import BadFormat, NotFound, TokenRefused, TooMuch
+from eduhub.errors import BadFormat, TokenRefused, TooMuch
 from eduhub.http import caches
 from eduhub.installation import Installation
 from eduhub.learning import events, progress, tokens
@@ -45,8 +44,7 @@ def lesson_progress(lesson_uid: str) -> ResponseReturnValue:
     person = guard.viewer().person
     assert person is not None  # the rule of the route
     with guard.here().database.read() as session:
-        if session.get(Lesson, lesson_uid) is None:
-            raise NotFound(f"no lesson {lesson_uid[:40]}")
+        guard.of_lesson(session, {"lesson_uid": lesson_uid})
         rows = [
             {
                 "timeline": row.timeline_uid, "spans": row.spans, "seen_ms": row.seen_ms,
@@ -73,9 +71,14 @@ def _append(here: Installation, actor: tokens.Actor, found: list[Any]) -> Append
         for row in done.accepted:
             progress.apply(session, row)
         if here.settings.role == "node":
-            fresh = {one["uid"]: one for one in owned if isinstance(one, dict) and one.get("uid") in done.new}
-            outbox.add_events(session, here.steady, list(fresh.values()))
+            outbox.add_events(session, here.steady, _of_uids(owned, done.new))
     return done
+
+
+def _of_uids(found: list[Any], uids: frozenset[str]) -> list[Any]:
+    """Those with one of these uids, each once. What was sent as a uid can be anything."""
+    named = [one for one in found if isinstance(one, dict) and isinstance(one.get("uid"), str)]
+    return list({one["uid"]: one for one in named if one["uid"] in uids}.values())
 
 
 def _refuse_erased(session: Session, actor: tokens.Actor) -> None:

@@ -71,6 +71,14 @@ def test_at_a_box_the_events_of_a_guest_belong_to_the_school_of_the_box(box):
         assert session.scalars(select(OutboxRow)).one().body["org"] == school
 
 
+def test_an_event_whose_uid_is_no_text_does_not_hold_up_the_others(box):
+    event = watched()
+    answer = send(box, watched(uid=["a", "list"]), event)
+    assert (answer.status_code, answer.json["accepted"]) == (200, [event["uid"]])
+    assert answer.json["refused"] == [{"uid": None, "code": "format.bad"}]
+    assert (count(box, Event), count(box, OutboxRow)) == (1, 1)
+
+
 def test_at_the_hub_nothing_waits_in_an_outbox(hub):
     assert send(hub, watched()).status_code == 200
     assert (count(hub, OutboxRow), seen_ms(hub, hub.dolma)) == (0, 30_000)
