@@ -96,8 +96,7 @@ def viewer() -> Viewer:
 
 def today(db: Session, org_uid: str | None = None) -> str | None:
     """The day by which roles hold, at an organisation; None on a box that does not know what day it is."""
-    calendar = calendars.find(db, org_uid) if org_uid else None
-    zone = calendar.time_zone if calendar else calendars.TIME_ZONE
+    zone = calendars.zone_of(db, org_uid)
     if here().settings.role == "node":
         return schedule_clock.day(zone, schedule_clock.now_ms(db, here().steady))
     return clock.today(zone)
@@ -121,6 +120,7 @@ def sign_out() -> None:
 
 
 def _load(sign_in_uid: str) -> Viewer | None:
+    g._login_user = Viewer()  # nobody, should the database not answer: the page that says so asks again who reads it
     with here().database.read() as db:
         found = sign_ins.find(db, sign_in_uid)
         person = db.get(Person, found.person_uid) if found else None

@@ -58,6 +58,21 @@ def get(session: Session, org_uid: str) -> SchoolCalendar:
     return found
 
 
+def zone_of(session: Session, org_uid: str | None) -> str:
+    """A school's time zone; the usual one where it has no calendar, or names a zone that this machine does not know."""
+    calendar = find(session, org_uid) if org_uid else None
+    # The row can come from a machine whose list of zones is newer, and everybody's right to be here asks for the day.
+    return calendar.time_zone if calendar is not None and _is_known(calendar.time_zone) else TIME_ZONE
+
+
+def _is_known(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def year_of(day: str) -> int:
     """The school year that a day falls into, by the year in which it began."""
     at = date.fromisoformat(day)
@@ -73,10 +88,8 @@ def move_to_year(calendar: SchoolCalendar, year: int) -> None:
 
 def set_time_zone(calendar: SchoolCalendar, name: str) -> None:
     """Raises BadInput for a zone that is not in the zone table."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInput("no such time zone") from error
+    if not _is_known(name):
+        raise BadInput("no such time zone")
     calendar.time_zone = name
 
 

@@ -121,5 +121,4 @@ def _check_parent(session: Session, kind: str, parent_uid: str | None) -> None:
 
 def today(session: Session, org_uid: str) -> str:
     """The wall clock's day at a place, for showing. A box decides by its schedule clock."""
-    calendar = calendars.find(session, org_uid)
-    return clock.today(calendar.time_zone if calendar else calendars.TIME_ZONE)
+    return clock.today(calendars.zone_of(session, org_uid))

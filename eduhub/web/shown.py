@@ -56,7 +56,10 @@ def length(milliseconds: int) -> str:
 
 def day(iso: str | None) -> str:
     """A day that is kept as ISO text, as the page's language writes it."""
-    return format_date(date.fromisoformat(iso), "medium") if iso else ""
+    try:
+        return format_date(date.fromisoformat(iso), "medium") if iso else ""
+    except ValueError:
+        return iso or ""  # from another machine, which may have let anything through
 
 
 def when(unix_ms: int | None) -> str:
