@@ -26,8 +26,8 @@ def set_password(session: Session, person_uid: str, password: str) -> Credential
 def check_password(session: Session, sign_in_name: str, password: str) -> Credential:
     """The credential that this name and password prove; raises SignInFailed.
 
-    An unknown name takes as long as a wrong password. Call it in a session that may write: a
-    verifier made at yesterday's costs is made again.
+    An unknown name takes as long as a wrong password. Call it in a session that only reads: it takes
+    a slow hash's time, and on SQLite nobody else could write meanwhile.
     """
     holders = [person.uid for person in people.called(session, sign_in_name)]
     found = list(
@@ -42,24 +42,41 @@ def check_password(session: Session, sign_in_name: str, password: str) -> Creden
         passwords.fits(None, password)
     if not fitting:
         raise SignInFailed
-    credential = fitting[0]
-    if passwords.is_outdated(credential.verifier):
-        try:
-            credential.verifier = passwords.make_verifier(passwords.check(password))
-        except PasswordTooWeak:
-            return credential  # today's list refuses it, but it is still this person's password
-        session.flush()
-    return credential
+    return fitting[0]
+
+
+def renew(session: Session, credential: Credential, password: str) -> None:
+    """Make a verifier again that was made at yesterday's costs; `password` is the one that just fitted it."""
+    if not passwords.is_outdated(credential.verifier):
+        return
+    held = session.get_one(Credential, credential.uid)
+    try:
+        held.verifier = passwords.make_verifier(passwords.check(password))
+    except PasswordTooWeak:
+        return  # today's list refuses it, but it is still this person's password
+    session.flush()
+
+
+def card_of(session: Session, person_uid: str) -> str:
+    """The uid of the card a person can use now; empty when there is none."""
+    return next((found.uid for found in of(session, person_uid) if found.kind == "card"), "")
 
 
 def issue_card(session: Session, person_uid: str) -> str:
     """A new card: its code, which is shown once and not kept. Raises NotFound."""
-    person = session.get(Person, person_uid)
-    if person is None:
-        raise NotFound("no such person")
+    person = _locked(session, person_uid)
     code = cards.new_code()
     _replace(session, person, "card", cards.make_verifier(code))
     return code
+
+
+def issue_card_after(session: Session, person_uid: str, seen_uid: str) -> str | None:
+    """A new card in place of the one that the asker saw (`card_of`); None when that is another by now.
+
+    So a form that is sent twice does not kill the card that its first answer shows. Raises NotFound.
+    """
+    _locked(session, person_uid)
+    return issue_card(session, person_uid) if card_of(session, person_uid) == seen_uid else None
 
 
 def check_card(session: Session, token: str) -> Credential:
@@ -97,6 +114,14 @@ def of(session: Session, person_uid: str) -> list[Credential]:
             .order_by(Credential.uid)
         )
     )
+
+
+def _locked(session: Session, person_uid: str) -> Person:
+    """The person, for one writer at a time: two cards made at once would both be good."""
+    person = session.get(Person, person_uid, with_for_update=True)
+    if person is None:
+        raise NotFound("no such person")
+    return person
 
 
 def _replace(session: Session, person: Person, kind: str, verifier: str) -> Credential:

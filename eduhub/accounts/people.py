@@ -10,13 +10,17 @@ from sqlalchemy.orm import Session
 
 from eduhub.accounts.models import Person
 from eduhub.errors import BadInput, SignInNameTaken
+from eduhub.uids import new_uid, parse_uid
 
 
 def add(
-    session: Session, *, org_uid: str, name: str, sign_in_name: str | None = None, language: str | None = None
-) -> Person:
-    """A new person at a school. Raises BadInput, and SignInNameTaken when that is known here."""
-    person = Person(org_uid=org_uid, name=_tidy_name(name), language=language)
+    session: Session, *, org_uid: str, name: str, sign_in_name: str | None = None, language: str | None = None,
+    uid: str | None = None,
+) -> Person:  # fmt: skip
+    """A new person at a school, under a fresh uid or one made before. Raises BadInput, and SignInNameTaken when
+    that is known here.
+    """
+    person = Person(uid=parse_uid(uid) if uid else new_uid(), org_uid=org_uid, name=_tidy_name(name), language=language)
     if sign_in_name is not None:
         person.sign_in_name = _free(session, sign_in_name)
     session.add(person)
@@ -40,6 +44,8 @@ def let_sign_in_as(session: Session, person: Person, sign_in_name: str) -> None:
 def called(session: Session, sign_in_name: str) -> list[Person]:
     """Everybody who signs in with this name: one, or none, or several after two machines gave it out."""
     name = tidy_sign_in_name(sign_in_name)
+    if "\x00" in name:  # nobody's; and PostgreSQL does not take it in a question
+        return []
     return list(session.scalars(select(Person).where(Person.sign_in_name == name).order_by(Person.uid)))
 
 

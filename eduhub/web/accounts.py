@@ -10,7 +10,7 @@ from eduhub.accounts import credentials, sign_ins
 from eduhub.errors import CardNotKnown, SignInFailed
 from eduhub.http import caches
 from eduhub.web import languages
-from eduhub.web.edge import writing
+from eduhub.web.edge import reading, writing
 from eduhub.web.forms import Form, back_field, local_path, needed, text_field
 
 bp = Blueprint("accounts", __name__)
@@ -42,8 +42,10 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm(back=request.args.get("back"))
     if form.validate_on_submit():
         try:
-            with writing() as session:
+            with reading() as session:
                 credential = credentials.check_password(session, form.sign_in_name.data, form.password.data)
+            with writing() as session:
+                credentials.renew(session, credential, form.password.data)
                 guard.sign_in(sign_ins.start(session, credential))
             return redirect(local_path(form.back.data), 303)
         except SignInFailed as error:

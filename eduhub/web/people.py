@@ -5,7 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
 from segno import make_qr
-from wtforms import PasswordField, SelectField
+from sqlalchemy.orm import Session
+from wtforms import HiddenField, PasswordField, SelectField
 
 from eduhub import guard
 from eduhub.accounts import credentials, people, roles
@@ -14,6 +15,7 @@ from eduhub.errors import BadInput, PasswordTooWeak, SignInNameTaken
 from eduhub.http import caches
 from eduhub.schools import enrolment
 from eduhub.schools.models import Group, Organisation
+from eduhub.uids import new_uid, parse_uid
 from eduhub.web import roster, shown
 from eduhub.web.edge import note, page_of, reading, row_of, today, writing
 from eduhub.web.forms import Form, needed, pairs, text_field
@@ -25,6 +27,7 @@ bp = Blueprint("people", __name__)
 class ChildForm(Form):
     """A new child."""
 
+    uid = HiddenField()  # made with the form: sent twice, it is still one child
     name = text_field(lazy_gettext("Name"), lazy_gettext("Type the child's name."))
     group_uid = SelectField(lazy_gettext("Class"))
 
@@ -75,30 +78,40 @@ def everybody(org_uid: str) -> ResponseReturnValue:
 @caches("no-store")
 def new_child(org_uid: str) -> ResponseReturnValue:
     """A child with a card, which is shown once, as the answer."""
-    form = ChildForm(group_uid=request.args.get("group", ""))
+    form = ChildForm(group_uid=request.args.get("group", ""), uid=new_uid())
     with reading() as session:
         school = row_of(session, Organisation, org_uid)
         day = today(session, org_uid)
         rows = roster.groups_of(session, org_uid, day)
         form.group_uid.choices = pairs([("", gettext("(none)"))] + [(row.group.uid, row.name) for row in rows])
     if form.validate_on_submit():
-        with writing() as session:
-            person = people.add(session, org_uid=org_uid, name=form.name.data)
-            roles.grant(
-                session, person_uid=person.uid, role="student", scope_kind="organisation", scope_uid=org_uid,
-                org_uid=org_uid, starts_on=day,
-            )
-            if form.group_uid.data:
-                enrolment.enrol(session, person_uid=person.uid, group_uid=form.group_uid.data, starts_on=day)
-            note(session, "accounts.add_child", org_uid, person.uid)
-            token = credentials.issue_card(session, person.uid)
-        return _card_page(school, person, token)
+        try:
+            with writing() as session:
+                known = session.get(Person, parse_uid(form.uid.data or new_uid()))
+                if known is not None:
+                    return _has_a_card(row_of(session, Person, known.uid, org_uid=org_uid))
+                person = people.add(session, org_uid=org_uid, name=form.name.data, uid=form.uid.data)
+                _settle_child(session, person, form.group_uid.data, day)
+                token = credentials.issue_card(session, person.uid)
+            return _card_page(school, person, token)
+        except BadInput as error:
+            form.refuse(error, "name")
     page = render_template(
         "school/form.html", form=form, heading=gettext("Add a child"), act=gettext("Add and make the card"),
         intro=gettext("The child gets a card to sign in with: no password, no e-mail address."),
         where=[(url_for("school.home", org_uid=org_uid), shown.plain(school.names))], hints={},
     )
     return page, 400 if form.errors else 200
+
+
+def _settle_child(session: Session, person: Person, group_uid: str, day: str) -> None:
+    roles.grant(
+        session, person_uid=person.uid, role="student", scope_kind="organisation", scope_uid=person.org_uid,
+        org_uid=person.org_uid, starts_on=day,
+    )
+    if group_uid:
+        enrolment.enrol(session, person_uid=person.uid, group_uid=group_uid, starts_on=day)
+    note(session, "accounts.add_child", person.org_uid, person.uid)
 
 
 @bp.route("/schools/<org_uid>/adults/new", methods=["GET", "POST"])
@@ -150,9 +163,10 @@ def person(person_uid: str) -> ResponseReturnValue:
         row = next(row for row in roster.people_of(session, found.org_uid, day) if row.person.uid == found.uid)
         spans = roster.spans_of(session, found.uid, day)
         groups = [(line.group.uid, line.name) for line in roster.groups_of(session, found.org_uid, day)]
+        card_uid = credentials.card_of(session, found.uid)
     return render_template(
         "school/person.html", person=found, school=school, is_child=row.is_child, what=role_word(row), spans=spans,
-        groups=groups,
+        groups=groups, card_uid=card_uid,
     )
 
 
@@ -175,15 +189,26 @@ def enrol(person_uid: str) -> ResponseReturnValue:
 @guard.allow(PERSON)
 @caches("no-store")
 def new_card(person_uid: str) -> ResponseReturnValue:
-    """A new card; the old one is dead. The card is the answer itself: only its hash is kept."""
+    """A new card; the old one is dead. The card is the answer itself: only its hash is kept.
+
+    The form names the card that it replaces, so that a page loaded again does not make another one.
+    """
     with writing() as session:
         found = row_of(session, Person, person_uid)
         school = row_of(session, Organisation, found.org_uid)
         if not roster.is_child(session, found.uid, today(session, found.org_uid)):
             raise BadInput("a card is for a child")
-        token = credentials.issue_card(session, found.uid)
+        token = credentials.issue_card_after(session, found.uid, request.form.get("replaces", ""))
+        if token is None:
+            return _has_a_card(found)
         note(session, "accounts.issue_card", found.org_uid, found.uid)
     return _card_page(school, found, token)
+
+
+def _has_a_card(person: Person) -> ResponseReturnValue:
+    """The answer to a form that was sent again: nothing was done."""
+    flash(gettext("%(name)s has a new card already. Make another one only if it is lost.", name=person.name))
+    return redirect(url_for("people.person", person_uid=person.uid), 303)
 
 
 def _card_page(school: Organisation, person: Person, token: str) -> ResponseReturnValue:

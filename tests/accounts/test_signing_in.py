@@ -109,7 +109,7 @@ def test_a_verifier_made_at_older_costs_is_made_again(database: Database) -> Non
         credential = credentials.of(session, uid)[0]
         credential.verifier = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
     with database.write() as session:
-        credentials.check_password(session, "tashi", PASSWORD)
+        credentials.renew(session, credentials.check_password(session, "tashi", PASSWORD), PASSWORD)
         assert "m=19456,t=2" in credentials.of(session, uid)[0].verifier
 
 

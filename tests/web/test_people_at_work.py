@@ -11,7 +11,7 @@ from eduhub.courses.models import Lesson, LessonSource, PlanRow
 from eduhub.installation import Installation
 from eduhub.media.models import Source
 from eduhub.schools.models import Enrolment, Organisation
-from tests.web.world import PASSWORD, Reader, World
+from tests.web.world import PASSWORD, Reader, World, hidden
 
 Browser = Callable[[], Reader]
 
@@ -34,7 +34,7 @@ def test_a_new_card_makes_the_old_one_useless(browser: Browser, world: World) ->
     old = browser().card(world.dolma_card)
     pema = browser().sign_in("pema")
     path = f"/people/{world.dolma}"
-    assert pema.post(f"{path}/card", page=path).status_code == 200
+    assert pema.post(f"{path}/card", {"replaces": hidden(pema.get(path).text, "replaces")}, page=path).status_code == 200
     assert old.get(f"/lessons/{world.lesson}").status_code == 401
     refused = browser().post("/card", {"token": world.dolma_card}, page="/card")
     assert refused.status_code == 400
@@ -74,7 +74,8 @@ def test_a_weak_password_is_refused_and_the_names_stay_typed(browser: Browser, w
 
 def test_the_audit_list_names_who_issued_a_card(browser: Browser, world: World, installation: Installation) -> None:
     pema = browser().sign_in("pema")
-    pema.post(f"/people/{world.dolma}/card", page=f"/people/{world.dolma}")
+    path = f"/people/{world.dolma}"
+    pema.post(f"{path}/card", {"replaces": hidden(pema.get(path).text, "replaces")}, page=path)
     with installation.database.read() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "accounts.issue_card")).one()
         by = session.get(Person, entry.by_uid)

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -58,11 +58,11 @@ def settle(installation: Installation) -> World:
         other_group = groups.add(session, org_uid=other.uid, stage="primary", intake_year=2024, class_number=1)
         empty_group = groups.add(session, org_uid=school.uid, stage="primary", intake_year=2025, class_number=1)
         course = editing.add_course(session, org_uid=school.uid, titles={"en": "Science", "bo": "ཚན་རིག"})
-        _adult(session, "Tenzin", region.uid, "operator", "all", None)
-        _adult(session, "Pema", school.uid, "school_admin", "organisation", school.uid)
-        _adult(session, "Norbu", other.uid, "school_admin", "organisation", other.uid)
-        _adult(session, "Tashi", school.uid, "teacher", "organisation", school.uid)
-        _adult(session, "Tashi", school.uid, "teacher", "course", course.uid)
+        add_adult(session, "Tenzin", region.uid, "operator", "all", None)
+        add_adult(session, "Pema", school.uid, "school_admin", "organisation", school.uid)
+        add_adult(session, "Norbu", other.uid, "school_admin", "organisation", other.uid)
+        add_adult(session, "Tashi", school.uid, "teacher", "organisation", school.uid)
+        add_adult(session, "Tashi", school.uid, "teacher", "course", course.uid)
         unit = editing.add_unit(session, course_uid=course.uid, titles={"en": "Water", "zh": "水"})
         lesson = editing.add_lesson(
             session, course_uid=course.uid, unit_uid=unit.uid, titles={"zh": "冰为什么浮起来", "en": "Why ice floats"},
@@ -81,7 +81,8 @@ def settle(installation: Installation) -> World:
     )
 
 
-def _adult(session: Session, name: str, org_uid: str, role: str, kind: str, scope_uid: str | None) -> str:
+def add_adult(session: Session, name: str, org_uid: str, role: str, kind: str, scope_uid: str | None) -> str:
+    """Somebody who signs in with PASSWORD and a role; who is here already gets one more role."""
     known = people.called(session, name.lower())
     person = known[0] if known else people.add(session, org_uid=org_uid, name=name, sign_in_name=name.lower())
     if not known:
@@ -99,8 +100,11 @@ def _child(session: Session, name: str, org_uid: str, group_uid: str) -> tuple[s
     return child.uid, credentials.issue_card(session, child.uid)
 
 
-def publish(installation: Installation, lesson: Lesson, *, key: SigningKey | None = None) -> str:
-    """Bring out a package whose tracks are bytes that nobody plays; returns its id."""
+def publish(
+    installation: Installation, lesson: Lesson, *, key: SigningKey | None = None, revision: int = 1,
+    notes: bytes | None = None,
+) -> str:  # fmt: skip
+    """Bring out a package whose tracks are bytes that nobody plays, with `notes` for its teachers; returns its id."""
     track, voice, saved = b"v" * 9000, b"a" * 4000, b"d" * 2_600_000
     index = {
         "format": "eduhub-index/1", "duration_ms": 61_000, "stills": None,
@@ -114,9 +118,12 @@ def publish(installation: Installation, lesson: Lesson, *, key: SigningKey | Non
             ("index", "index", "application/json", json.dumps(index).encode(), True),
         )
     )
+    if notes is not None:
+        made = _part(installation, "notes", "download", "application/pdf", notes, False)
+        parts = (replace(made, audience="teacher"), *parts)
     with installation.database.write() as session:
         manifest = Manifest(
-            hub=keyring(session).hub_uid, lesson=lesson.uid, course=lesson.course_uid, org=lesson.org_uid, revision=1,
+            hub=keyring(session).hub_uid, lesson=lesson.uid, course=lesson.course_uid, org=lesson.org_uid, revision=revision,
             timeline=lesson.timeline_uid, supersedes=None, language=lesson.language, titles=lesson.titles,
             texts=lesson.texts, audience="own", duration_ms=61_000, parts=parts,
         ).to_bytes()
@@ -125,7 +132,7 @@ def publish(installation: Installation, lesson: Lesson, *, key: SigningKey | Non
         holding.reveal_present(session, installation.blobs, row.id)
         changed = session.get(Lesson, lesson.uid)
         assert changed is not None
-        changed.state, changed.package_id, changed.revision = "published", row.id, 1
+        changed.state, changed.package_id, changed.revision = "published", row.id, revision
     return row.id
 
 
@@ -153,6 +160,13 @@ def _picture() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (640, 360), (31, 95, 153)).save(out, "WEBP", quality=40)
     return out.getvalue()
+
+
+def hidden(page: str, name: str) -> str:
+    """The value of a field of a page's form."""
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', page)
+    assert found, f"no field {name}"
+    return found[1]
 
 
 class Reader:
