@@ -53,6 +53,8 @@ class Change(Base):
     __tablename__ = "change"
     __table_args__ = (
         UniqueConstraint("table_name", "row_uid", "field", "counter", "machine_uid", "value_hash", name="uq_change"),
+        # SQLite would give the numbers of erased rows out again, and whoever reads on from a number miss them.
+        {"sqlite_autoincrement": True},
     )
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     table_name: Mapped[str] = mapped_column(String(40))

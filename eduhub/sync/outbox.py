@@ -48,6 +48,8 @@ def queue_changes(session: Session, steady: SteadyClock) -> int:
     if upstream is None:
         return 0
     session.flush()
+    # The log of a restored box ends where its last row is, and counts on from there.
+    upstream.change_seq_sent = min(upstream.change_seq_sent, changes.latest_seq(session))
     grown = 0
     while made := changes.made_here(session, after_seq=upstream.change_seq_sent, limit=2000):
         last_counter = made[-1].counter

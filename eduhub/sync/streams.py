@@ -68,8 +68,7 @@ def _place_rows(
     session: Session, state: StreamState, visible: frozenset[scope.Key], places: dict[scope.Key, StreamRow],
     erased: set[scope.Key],
 ) -> None:  # fmt: skip
-    # By the version of each row and not by the end of the log: erasing a row makes the log shorter,
-    # and its last numbers are then given out again.
+    # By the version of each row and not by the end of the log: erasing a row makes the log shorter.
     newest = {(row[0], row[1]): int(row[2]) for row in session.execute(
         select(FieldVersion.table_name, FieldVersion.row_uid, func.max(FieldVersion.change_seq))
         .group_by(FieldVersion.table_name, FieldVersion.row_uid)

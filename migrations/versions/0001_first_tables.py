@@ -68,7 +68,8 @@ def upgrade() -> None:
     sa.Column('made_ms', BigInt, nullable=False),
     sa.Column('by_uid', sa.String(length=36), nullable=True),
     sa.PrimaryKeyConstraint('seq', name=op.f('pk_change')),
-    sa.UniqueConstraint('table_name', 'row_uid', 'field', 'counter', 'machine_uid', 'value_hash', name='uq_change')
+    sa.UniqueConstraint('table_name', 'row_uid', 'field', 'counter', 'machine_uid', 'value_hash', name='uq_change'),
+    sqlite_autoincrement=True
     )
     with op.batch_alter_table('change', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_change_org_uid'), ['org_uid'], unique=False)
