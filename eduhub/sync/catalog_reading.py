@@ -7,6 +7,7 @@ This module must not know the chain's rules (`delivery.catalog`).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import Entry, SignedHead
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.trust import Keyring, keyring
-from eduhub.errors import EduHubError, LinkDown
+from eduhub.errors import BadFormat, EduHubError, LinkDown
 from eduhub.installation import Installation
 from eduhub.sync.link import PREFIX, Link
 
@@ -56,7 +57,8 @@ def _page(installation: Installation, link: Link, head: SignedHead, number: int)
     kept = installation.settings.data_dir / "work" / f"catalog-{head.epoch}-{number}.page"
     is_closed = head.sequence >= (number + 1) * catalog.PAGE_ENTRIES
     if kept.exists():
-        return catalog.read_page(kept.read_bytes(), number)
+        with suppress(BadFormat):  # a power cut tore it: it is asked for again
+            return catalog.read_page(kept.read_bytes(), number)
     payload = link.get(f"{PREFIX}/catalog/pages/{number}?epoch={head.epoch}", signed=False)
     entries = catalog.read_page(payload, number)
     if is_closed:

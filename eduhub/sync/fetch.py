@@ -23,7 +23,7 @@ from eduhub.delivery import catalog, holding
 from eduhub.delivery.blobs import remember
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import MAX_MANIFEST_BYTES, Manifest, Part, id_of, piece_count
-from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch, LinkDown, PassRefused
+from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch, LinkDown, NotFound, PassRefused
 from eduhub.installation import Installation
 from eduhub.schools.models import Group
 from eduhub.signing import Signature
@@ -36,6 +36,8 @@ log = logs.logger(__name__)
 PASSES_AT_ONCE = 100
 # What a phone of ten years ago decodes. Other codecs are for a later release to ask for.
 _PLAYABLE = ("avc1.", "mp4a.40.2")
+# What is wrong with one part, and no reason to leave the others: the next round asks for it again.
+_ONE_PARTS_FAULT = (HashMismatch, NotFound, PassRefused)
 
 
 @dataclass
@@ -156,7 +158,7 @@ def run(
         done.disk_full = True
         log.warning("the disk is full")
         with contextlib.suppress(DiskFull), installation.database.write() as session:
-            reporting.note(session, installation, "no_disk")
+            reporting.note_no_disk(session, installation)
     return done
 
 
@@ -193,23 +195,22 @@ def _manifest(
         row = session.get(PackageRow, package_id)
         if row is not None:
             return Manifest.from_bytes(row.manifest)
-    received = bytearray()
-    with link.range(f"/p/{package_id}/{package_id}", token=token, first=0) as body:
-        for block in body:
-            received += block
-            if len(received) > MAX_MANIFEST_BYTES:
-                break
-    if id_of(bytes(received)) != package_id:
+    try:
+        received = link.part(f"/p/{package_id}/{package_id}", token=token, max_bytes=MAX_MANIFEST_BYTES)
+    except _ONE_PARTS_FAULT as error:
+        log.warning("a manifest could not be had", package=package_id, error_code=error.code)
+        return None
+    if id_of(received) != package_id:
         # Cut short or changed on the way: the next round asks again.
         log.warning("a manifest came wrong", package=package_id)
         return None
     try:
         with installation.database.write() as session:
             holding.hold(
-                session, installation.blobs, bytes(received), Signature.from_json(published.signature),
+                session, installation.blobs, received, Signature.from_json(published.signature),
                 course_uid=course_uid, sequence=published.sequence,
             )  # fmt: skip
-            manifest = Manifest.from_bytes(bytes(received))
+            manifest = Manifest.from_bytes(received)
             unwanted = {part.sha256 for part in manifest.parts if not is_wanted(part)}
             unwanted |= {part.pieces for part in manifest.parts if part.pieces and not is_wanted(part)}
             for part in session.scalars(select(PartRow).where(PartRow.package_id == package_id)):
@@ -243,7 +244,7 @@ def _get_all(
                 _get(installation, link, token, want.package_id, want.sha256, want.bytes, hashes, came, done)
             else:
                 _get(installation, link, token, want.package_id, want.sha256, want.bytes, None, came, done)
-        except (HashMismatch, PassRefused) as error:
+        except _ONE_PARTS_FAULT as error:
             log.warning("a part could not be had", package=want.package_id, part=want.sha256, error_code=error.code)
         finished += want.bytes
         on_progress(min(1.0, finished / total))

@@ -11,6 +11,7 @@ This module must not know the database or what the bytes are for.
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from os import write
@@ -22,6 +23,8 @@ from eduhub.sync.link import Body
 
 # Opens the bytes from a place on, up to before another (None: to the end).
 Source = Callable[[int, int | None], AbstractContextManager[Body]]
+# Lessons leave this much of the disk to what the children do: the database must be able to grow by it.
+KEPT_FREE_BYTES = 64 << 20
 MAX_TRIES = 3  # of one piece, in one round: a line that flips bits that often is not the piece's fault
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -59,6 +62,7 @@ class PartFile:
         if self.path.exists() and self.path.stat().st_size > self.size:
             os.truncate(self.path, self.size)
         if self.held() < self.size:
+            self._require_room()
             with self.path.open("ab") as file, source(self.held(), None) as body:
                 self._append(file.fileno(), body, on_bytes)
             if self.held() < self.size:
@@ -76,6 +80,10 @@ class PartFile:
                 self._replace(source, first, end, on_bytes)
         self.path.unlink()
         raise HashMismatch(f"{self.sha256} came wrong {MAX_TRIES} times")
+
+    def _require_room(self) -> None:
+        if shutil.disk_usage(self.path.parent).free < self.size - self.held() + KEPT_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _append(self, file: int, body: Body, on_bytes: Callable[[int], None]) -> None:
         """Write what comes at the end of the file, without what is there already, and no more than the whole."""

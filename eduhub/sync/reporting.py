@@ -5,6 +5,7 @@ Such events have the context `system` and no actor. They are appended and queued
 This module must not know the link.
 """
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
@@ -12,7 +13,20 @@ from eduhub.delivery.models import PackageRow
 from eduhub.installation import Installation
 from eduhub.learning import events
 from eduhub.sync import joining, outbox
+from eduhub.sync.models import OutboxRow
 from eduhub.uids import new_uid
+
+ONCE_IN_S = 86_400
+
+
+def note_no_disk(session: Session, installation: Installation) -> None:
+    """Report a full disk, once a day of running time: every round finds it full, and a report takes room too."""
+    said = select(OutboxRow.sequence).where(
+        OutboxRow.kind == "event", OutboxRow.body["kind"].as_string() == "no_disk",
+        OutboxRow.made_steady_s > int(installation.steady.now_s()) - ONCE_IN_S,
+    )  # fmt: skip
+    if session.scalars(said.limit(1)).first() is None:
+        note(session, installation, "no_disk")
 
 
 def note(session: Session, installation: Installation, kind: str, *, package_id: str | None = None) -> None:
