@@ -96,6 +96,14 @@ def test_the_readme_names_no_folder_that_is_not_there() -> None:
     assert [name for name in sorted(mapped) if not (ROOT / name).is_dir()] == []
 
 
+def test_the_list_of_formats_names_every_page_and_every_file_of_vectors() -> None:
+    text = (DOCS / "formats" / "README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (DOCS / "formats").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\((\w[\w-]*\.md)\)", text)) == pages
+    vectors = {path.name for path in (DOCS / "formats" / "vectors").glob("*.json")}
+    assert set(re.findall(r"`([\w-]+\.json)`", text)) == vectors
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
     broken = [
