@@ -73,8 +73,11 @@ def _jobs(session: Session, source_uids: Iterable[str]) -> dict[str, JobRow]:
     wanted = set(source_uids)
     if not wanted:
         return {}
-    rows = session.scalars(select(JobRow).where(JobRow.kind == "media.prepare").order_by(JobRow.made_ms))
-    return {row.args["source_uid"]: row for row in rows if row.args.get("source_uid") in wanted}
+    of_source = JobRow.args["source_uid"].as_string()
+    rows = session.scalars(
+        select(JobRow).where(JobRow.kind == "media.prepare", of_source.in_(wanted)).order_by(JobRow.made_ms)
+    )
+    return {row.args["source_uid"]: row for row in rows}
 
 
 def sizes(session: Session, source: Source | None) -> list[SizeRow]:

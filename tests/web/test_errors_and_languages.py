@@ -1,12 +1,16 @@
 """What a page says when something is wrong, and in which language it speaks."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select, text
+from structlog.testing import capture_logs
 
+from eduhub.accounts import passwords
 from eduhub.accounts.models import Person
 from eduhub.installation import Installation
+from eduhub.schools.models import Enrolment, SchoolCalendar
 from tests.web.world import Reader, World
 
 Browser = Callable[[], Reader]
@@ -77,9 +81,72 @@ def test_a_text_keeps_its_own_language_on_a_page_of_another(browser: Browser, wo
     assert '<span lang="zh">冰为什么浮起来</span>' in page
 
 
-@pytest.mark.parametrize("back", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere.example", "x"])
+@pytest.mark.parametrize("back", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere.example", "x", "/\t/elsewhere.example",
+                                  "/\n/elsewhere.example", "/x\\..//elsewhere.example", "/a\r\nSet-Cookie: a=b"])  # fmt: skip
 def test_a_form_leads_to_no_other_site(browser: Browser, back: str) -> None:
     assert browser().post("/language", {"language": "en", "back": back}).headers["Location"] == "/"
+
+
+def test_a_character_that_no_database_keeps_is_a_clear_refusal(browser: Browser, world: World) -> None:
+    assert browser().post("/sign-in", {"sign_in_name": "pe\0ma", "password": "x"}).status_code == 400
+    assert browser().card(world.dolma_card).get("/api/v1/lessons/a%00b/progress").status_code == 404
+    pema = browser().sign_in("pema")
+    group, new_child = f"/groups/{world.group}", f"/schools/{world.school}/children/new"
+    assert pema.post(f"{group}/courses", {"course_uid": "a\0b"}, page=group).status_code == 404
+    refused = pema.post(new_child, {"name": "Son\0am", "group_uid": ""}, page=new_child)
+    assert refused.status_code == 400
+    assert "Please look at this again" in refused.text
+
+
+def test_a_database_that_does_not_answer_is_told_on_our_own_page(
+    browser: Browser, world: World, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pema = browser().sign_in("pema")
+    monkeypatch.setattr(installation.database, "engine", create_engine("sqlite:////nowhere/at/all.db"))
+    with capture_logs() as lines:
+        page = pema.get(f"/schools/{world.school}")
+    assert [line["event"] for line in lines] == ["unexpected error", "request failed"]
+    assert page.status_code == 500
+    assert "Something went wrong on our side." in page.text
+    assert "nowhere" not in page.text
+
+
+def test_a_time_zone_that_is_not_known_here_shuts_nobody_out(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.write() as session:
+        session.get_one(SchoolCalendar, world.school).time_zone = "Asia/Shuanghu"
+    assert browser().sign_in("pema").get(f"/schools/{world.school}").status_code == 200
+
+
+def test_a_day_that_another_machine_wrote_wrongly_is_shown_as_it_is(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.write() as session:
+        span = session.scalars(select(Enrolment).where(Enrolment.person_uid == world.dolma)).one()
+        span.starts_on = "2026-1-9"
+    assert "since 2026-1-9" in browser().sign_in("pema").get(f"/people/{world.dolma}").text
+
+
+def test_nobody_else_waits_while_a_password_is_being_checked(
+    browser: Browser, world: World, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits, waited = passwords.fits, []
+
+    def write() -> None:
+        with installation.database.write() as session:
+            session.execute(text("UPDATE sign_in SET started_ms = started_ms"))
+
+    def fits_meanwhile(verifier: str | None, password: str) -> bool:
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join(5)
+        waited.append(writer.is_alive())
+        return fits(verifier, password)
+
+    monkeypatch.setattr(passwords, "fits", fits_meanwhile)
+    browser().sign_in("pema")
+    assert waited == [False]
 
 
 def test_what_is_static_is_kept_for_ever_under_the_hash_of_its_bytes(browser: Browser) -> None:
