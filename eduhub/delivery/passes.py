@@ -41,7 +41,12 @@ class Pass:
 
     def may_read(self, part_audience: str) -> bool:
         """Whether a part for that audience may be read with this pass."""
-        return self.audience == "node" or part_audience in _OPENS.get(self.audience, frozenset())
+        return opens(self.audience, part_audience)
+
+
+def opens(audience: str, part_audience: str) -> bool:
+    """Whether a pass for `audience` lets its bearer read the parts for `part_audience`."""
+    return audience == "node" or part_audience in _OPENS.get(audience, frozenset())
 
 
 def mint(secret: bytes, *, package_id: str, audience: str, person_uid: str | None, expires_steady_s: float) -> str:

@@ -11,7 +11,7 @@ def of_viewer() -> list[tuple[str, str]]:
     asking = guard.viewer()
     is_hub = guard.here().settings.role == "hub"
     doors = []
-    if is_hub and asking.is_operator:
+    if is_hub and asking.has_role("operator", "region_operator"):
         doors.append((url_for("operator.home"), gettext("Schools and boxes")))
     schools = [grant.scope_uid for grant in asking.grants if grant.role == "school_admin" and grant.scope_uid]
     doors += [(url_for("school.home", org_uid=uid), gettext("School")) for uid in schools]

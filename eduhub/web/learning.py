@@ -98,13 +98,14 @@ def lesson(lesson_uid: str) -> ResponseReturnValue:
     """A lesson, ready to play, with the pass for its parts."""
     viewer = guard.viewer()
     person_uid = viewer.person.uid if viewer.person else None
+    parts_for = passes.audience_of(lesson_uid)
     with reading() as session:
         found = row_of(session, Lesson, lesson_uid)
         day = today(session, viewer.person.org_uid if viewer.person else found.org_uid)
         if not audience.may_read(session, found, person_uid, day):
             raise NotAllowed() if viewer.person else SignInNeeded()
         courses = _courses(session, [found])
-        card = cards.of_lessons(session, [found], courses, person_uid).get(found.uid)
+        card = cards.of_lessons(session, [found], courses, person_uid, parts_for).get(found.uid)
         if card is None:
             raise NotFound()
         data = lesson_data.of_card(session, guard.here(), card, viewer)
@@ -115,7 +116,7 @@ def lesson(lesson_uid: str) -> ResponseReturnValue:
             player_style=lesson_data.built("player.css"),
         )
     )
-    passes.give(answer, card.package_id)
+    passes.give(answer, card.package_id, parts_for)
     return answer
 
 

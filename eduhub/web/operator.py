@@ -19,7 +19,7 @@ from eduhub.sync import nodes
 from eduhub.web import boxes, languages, shown, states
 from eduhub.web.edge import note, reading, row_of, writing
 from eduhub.web.forms import Form, language_field, needed, pairs, text_field
-from eduhub.web.rights import OPERATOR
+from eduhub.web.rights import OPERATOR, OVERSEES, organisations_overseen
 from eduhub.web.states import State
 
 bp = Blueprint("operator", __name__)
@@ -85,15 +85,15 @@ class JobLine:
 
 
 @bp.get("/operator")
-@guard.allow(OPERATOR)
+@guard.allow(OVERSEES)
 @caches("no-store")
 def home() -> ResponseReturnValue:
-    """Regions and schools, boxes, work."""
+    """Regions and schools, boxes, work; for the operator of a region its schools and their boxes."""
     with reading() as session:
-        found = list(session.scalars(select(Organisation).order_by(Organisation.uid)))
+        found = organisations_overseen(session)
         held = boxes.all_of(session, [org.uid for org in found])
-        jobs = session.scalars(select(JobRow).order_by(JobRow.made_ms.desc()).limit(JOB_ROWS))
-        lines = [_job_line(job) for job in jobs]
+        newest = select(JobRow).order_by(JobRow.made_ms.desc()).limit(JOB_ROWS)
+        lines = [_job_line(job) for job in session.scalars(newest)] if guard.viewer().is_operator else []
     return render_template("operator/home.html", organisations=_tree(found), boxes=held, jobs=lines)
 
 

@@ -5,14 +5,20 @@ from flask import Response
 from eduhub import guard
 from eduhub.delivery import passes
 from eduhub.delivery.http import pass_cookie
+from eduhub.web import rights
 
 
-def give(answer: Response, package_id: str) -> None:
+def audience_of(lesson_uid: str) -> str:
+    """Which parts of a lesson the reader may have: whoever may change it reads the teachers' parts too."""
+    return "teacher" if guard.may(rights.LESSON, lesson_uid=lesson_uid) else "learner"
+
+
+def give(answer: Response, package_id: str, audience: str = "learner") -> None:
     """Put a pass for `package_id` on the answer, for the hours of the setting `pass_hours`."""
     here, viewer = guard.here(), guard.viewer()
     hours = here.settings.pass_hours
     token = passes.mint(
-        here.keys.secret, package_id=package_id, audience="learner",
+        here.keys.secret, package_id=package_id, audience=audience,
         person_uid=viewer.person.uid if viewer.person else "",
         expires_steady_s=int(here.steady.now_s()) + hours * 3600,
     )

@@ -4,6 +4,8 @@ The rules themselves are in `guard.py`. A course is edited by those who hold a t
 the course itself, and by the admin of its school; a school's people and classes by its admin.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -16,12 +18,14 @@ from eduhub.schools.models import Organisation
 _ADMINS = ("school_admin", "region_operator", "operator")
 
 OPERATOR = guard.role("operator")
+OVERSEES = guard.role("operator", "region_operator")
 SCHOOL = guard.role(*_ADMINS, of=guard.of_organisation)
 GROUP = guard.role(*_ADMINS, of=guard.of_group)
 PERSON = guard.role(*_ADMINS, of=guard.of_person)
 ENROLMENT = guard.role(*_ADMINS, of=guard.of_enrolment)
 PLAN_ROW = guard.role(*_ADMINS, of=guard.of_plan_row)
 TEACHES_SOMEWHERE = guard.role("teacher", "school_admin")
+MAKES_COURSES = guard.role("teacher", "school_admin", scopes=("organisation",))
 COURSE = guard.any_of(
     guard.role("teacher", of=guard.of_course, scopes=("course",)), guard.role(*_ADMINS, of=guard.of_course)
 )
@@ -39,6 +43,15 @@ def person_uid() -> str:
     return person.uid
 
 
+def organisations_overseen(session: Session) -> list[Organisation]:
+    """Every organisation for the operator; for a region's operator the region and what is below it."""
+    found = select(Organisation).order_by(Organisation.uid)
+    if not guard.viewer().is_operator:
+        regions = {grant.scope_uid for grant in guard.viewer().grants if grant.role == "region_operator"}
+        found = found.where(Organisation.uid.in_(_and_below(session, regions)))
+    return list(session.scalars(found))
+
+
 def courses_taught(session: Session) -> list[Course]:
     """The courses that the reader edits: by a role on the course, or as admin of its school."""
     grants = guard.viewer().grants
@@ -53,7 +66,11 @@ def schools_taught_at(session: Session) -> list[Organisation]:
     scopes = {
         grant.scope_uid
         for grant in guard.viewer().grants
-        if grant.role in _TEACHING and grant.scope_kind == "organisation" and grant.scope_uid
+        if grant.role in _TEACHING and grant.scope_kind == "organisation"
     }
-    below = {uid for scope in scopes for uid in organisations.below(session, scope)}
+    below = _and_below(session, scopes)
     return list(session.scalars(select(Organisation).where(Organisation.uid.in_(below)).order_by(Organisation.uid)))
+
+
+def _and_below(session: Session, scopes: Iterable[str | None]) -> set[str]:
+    return {uid for scope in scopes if scope for uid in organisations.below(session, scope)}

@@ -23,7 +23,7 @@ from eduhub.schools.models import Enrolment, Group, Organisation
 from eduhub.web import boxes, roster, shown
 from eduhub.web.edge import note, reading, row_of, today, writing
 from eduhub.web.forms import Form, pairs
-from eduhub.web.rights import ENROLMENT, GROUP, PLAN_ROW, SCHOOL
+from eduhub.web.rights import ENROLMENT, GROUP, OVERSEES, PLAN_ROW, SCHOOL
 
 bp = Blueprint("school", __name__)
 PLAN_DAYS = 14
@@ -105,7 +105,7 @@ def home(org_uid: str) -> ResponseReturnValue:
         held = boxes.of_school(session, org_uid)
     return render_template(
         "school/home.html", school=school, groups=rows, people_count=len(people), courses=courses, boxes=held,
-        needs=_needs(org_uid, people, rows), parent_link=guard.viewer().is_operator,
+        needs=_needs(org_uid, people, rows), parent_link=guard.may(OVERSEES),
     )
 
 
@@ -242,9 +242,9 @@ def take_course(group_uid: str) -> ResponseReturnValue:
     """The class takes a course that is open to its school."""
     with writing() as session:
         group = row_of(session, Group, group_uid)
+        course = row_of(session, Course, request.form.get("course_uid", ""))
         editing.give_course(
-            session, group_uid=group_uid, course_uid=request.form.get("course_uid", ""),
-            starts_on=today(session, group.org_uid),
+            session, group_uid=group_uid, course_uid=course.uid, starts_on=today(session, group.org_uid)
         )
         note(session, "courses.give_course", group.org_uid, group_uid)
     return redirect(url_for("school.group", group_uid=group_uid), 303)

@@ -20,7 +20,7 @@ from eduhub.uids import new_uid
 from eduhub.web import languages, rights, shown, video
 from eduhub.web.edge import reading, row_of, today, writing
 from eduhub.web.forms import Form, language_field, pairs, text_field
-from eduhub.web.rights import COURSE, LESSON, TEACHES_SOMEWHERE
+from eduhub.web.rights import COURSE, LESSON, MAKES_COURSES, TEACHES_SOMEWHERE
 
 bp = Blueprint("teaching", __name__)
 
@@ -105,7 +105,7 @@ def home() -> ResponseReturnValue:
     with reading() as session:
         courses = rights.courses_taught(session)
         rows = [_course_row(session, course) for course in courses]
-    return render_template("teaching/home.html", courses=rows)
+    return render_template("teaching/home.html", courses=rows, may_make=guard.may(MAKES_COURSES))
 
 
 def _course_row(session: Session, course: Course) -> CourseRow:
@@ -117,7 +117,7 @@ def _course_row(session: Session, course: Course) -> CourseRow:
 
 
 @bp.route("/teaching/courses/new", methods=["GET", "POST"])
-@guard.allow(TEACHES_SOMEWHERE)
+@guard.allow(MAKES_COURSES)
 @caches("no-store")
 def new_course() -> ResponseReturnValue:
     """Make a course for a school in which the reader teaches."""

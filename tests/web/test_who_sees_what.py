@@ -1,5 +1,6 @@
 """Each sees their own: children their lessons, admins their school, nobody another's page."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -7,10 +8,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from eduhub.app import create_app
-from eduhub.courses.models import GroupCourse
+from eduhub.courses.models import GroupCourse, Lesson
 from eduhub.installation import Installation
+from eduhub.schools import organisations
 from eduhub.schools.models import Enrolment
-from tests.web.world import Reader, World
+from tests.web.world import Reader, World, add_adult, publish
 
 Browser = Callable[[], Reader]
 
@@ -129,6 +131,54 @@ def test_a_teacher_edits_only_courses_on_which_they_have_a_role(browser: Browser
     tashi = browser().sign_in("tashi")
     assert tashi.get(f"/teaching/courses/{world.course}").status_code == 200
     assert browser().sign_in("norbu").get(f"/teaching/courses/{world.course}").status_code == 403
+
+
+def test_the_operator_of_a_region_sees_its_schools_and_no_others(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.write() as session:
+        far = organisations.add(session, kind="region", names={"en": "Golog"})
+        organisations.add(session, kind="school", names={"en": "Maqen school"}, parent_uid=far.uid)
+        add_adult(session, "Sonam", world.region, "region_operator", "organisation", world.region)
+    sonam = browser().sign_in("sonam")
+    assert sonam.get("/").headers["Location"] == "/operator"
+    page = sonam.get("/operator").text
+    assert "Shuanghu school" in page
+    assert "Nyima school" in page
+    assert "Golog" not in page
+    assert "Maqen" not in page
+    for closed in ("/operator/organisations/new", "/operator/boxes/code"):
+        assert closed not in page
+        assert sonam.get(closed).status_code == 403
+    assert sonam.get(f"/schools/{world.other_school}").status_code == 200
+
+
+def test_a_teacher_of_one_course_alone_is_not_offered_to_make_another(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.write() as session:
+        add_adult(session, "Yangchen", world.school, "teacher", "course", world.course)
+    yangchen = browser().sign_in("yangchen")
+    assert "/teaching/courses/new" not in yangchen.get("/teaching").text
+    assert yangchen.get("/teaching/courses/new").status_code == 403
+    assert "/teaching/courses/new" in browser().sign_in("tashi").get("/teaching").text
+
+
+def test_only_whoever_may_change_a_lesson_is_given_its_teachers_parts(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.read() as session:
+        lesson = session.get_one(Lesson, world.lesson)
+    package = publish(installation, lesson, revision=2, notes=b"n" * 700)
+    notes = f"/p/{package}/{hashlib.sha256(b'n' * 700).hexdigest()}"
+    with installation.database.write() as session:  # a colleague, who reads whatever the school has
+        add_adult(session, "Yangchen", world.school, "teacher", "organisation", world.school)
+    for reader, status in ((browser().sign_in("tashi"), 200), (browser().sign_in("pema"), 200),
+                           (browser().sign_in("yangchen"), 403), (browser().card(world.dolma_card), 403)):  # fmt: skip
+        page = reader.get(f"/lessons/{world.lesson}")
+        assert ('"notes":700' in page.text) == (status == 200)
+        with reader.get(notes) as answer:
+            assert answer.status_code == status
 
 
 def test_a_box_has_no_pages_of_the_operator_and_the_teacher(make_installation: Callable[..., Installation]) -> None:
