@@ -277,14 +277,14 @@ class AlreadyJoined(EduHubError):
 
 class LinkDown(EduHubError):
     code, status, retry = "sync.link_down", 503, True
-    happened = N_("The hub could not be reached.")
+    happened = N_("The county could not be reached.")
     kept = N_("Everything waits here and will be sent when the link is back.")
     next_step = N_("Nothing needs to be done; it tries again by itself.")
 
 
 class NodeRefused(EduHubError):
     code, status = "sync.node_refused", 401
-    happened = N_("The hub does not know this box, or has shut it out.")
+    happened = N_("The county does not know this box, or has shut it out.")
     kept = N_("Everything on the box is kept.")
     next_step = N_("Ask the operator of the hub.")
 

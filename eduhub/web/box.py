@@ -76,7 +76,7 @@ def _missing(session: Session, day: str) -> list[Missing]:
 
 def _link(upstream: Upstream | None) -> State:
     if upstream is None:
-        return State(gettext("This box has not joined a hub yet."), "no", "bad")
+        return State(gettext("This box does not belong to a county yet."), "no", "bad")
     heard = boxes.since(upstream.last_contact_ms) if upstream.last_contact_ms else State(gettext("not reached yet"), "wait", "slow")
     if upstream.last_error is None:
         return heard

@@ -96,7 +96,7 @@ def words() -> dict[str, str]:
         "play": gettext("Play"), "play_mb": gettext("Play · {mb} MB"), "pause": gettext("Pause"),
         "full_screen": gettext("Full screen"), "position": gettext("Position"),
         "time_of": gettext("{time} of {total}"), "quality": gettext("Quality"), "speed": gettext("Speed"),
-        "auto": gettext("Fitting"), "stills": gettext("Pictures and sound"), "sound": gettext("Sound only"),
+        "auto": gettext("Fitting"), "stills": gettext("Pictures and sound"),
         "choice_mb": gettext("{choice} · {mb} MB"), "loading": gettext("Loading, {rate} kB a second"),
         "no_connection": gettext("No connection. It goes on by itself when the connection is back."),
         "sign_in_again": gettext("The permission to read this lesson has ended. Open its page again."),

@@ -32,7 +32,7 @@ def test_a_box_that_has_not_joined_says_so(box: Installation) -> None:
     pema = Reader(create_app(installation=box).test_client()).sign_in("pema")
     page = pema.get("/box")
     assert page.status_code == 200
-    assert "This box has not joined a hub yet." in page.text
+    assert "This box does not belong to a county yet." in page.text
     assert "Everything for the coming days is here" in page.text
     assert '/box"' in pema.get("/", follow_redirects=True).text
 
@@ -47,7 +47,7 @@ def test_a_box_whose_link_is_down_says_what_waits_and_that_nothing_needs_to_be_d
             )
         )
     page = Reader(create_app(installation=box).test_client()).sign_in("pema").get("/box").text
-    assert "The hub could not be reached." in page
+    assert "The county could not be reached." in page
     assert "Everything waits here and will be sent when the link is back." in page
 
 
