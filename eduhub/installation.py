@@ -17,7 +17,7 @@ from eduhub.delivery.blobs import BlobStore
 from eduhub.delivery.blobs_disk import DiskStore
 from eduhub.delivery.keys import KeyChest
 
-# Folders below data_dir beside those of the blob store; docs/decisions/0002 lists them.
+# Folders below data_dir beside keys/ and those of the blob store.
 FOLDERS = ("incoming", "work", "run")
 
 

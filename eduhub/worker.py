@@ -5,7 +5,7 @@ ended; one more thread beats for all of them. Timers run in the first thread of 
 leads on this machine. SIGTERM stops it cleanly: nothing new is claimed, a job that asks for its
 progress is given back without having spent an attempt, a short one is allowed to end.
 
-This module must not know what any job does: handlers and timers are handed in as data.
+`run` and what it calls must not know what any job does: handlers and timers are handed in as data.
 """
 
 import signal
@@ -22,11 +22,9 @@ from eduhub.errors import EduHubError, JobCancelled, LeaseLost, WorkerStopping
 from eduhub.installation import Installation, JobContext, open_installation
 from eduhub.jobs import queue
 from eduhub.jobs.running import Worker, lead
-from eduhub.ops.handlers import HANDLERS
+from eduhub.ops.handlers import HANDLERS, Handler
 
 log = logs.logger(__name__)
-
-Handler = Callable[..., object]  # handler(context, **args of the job)
 
 # An encoding uses every core it is given, so one at a time; the second lane keeps short work going.
 LIMITS = {"media.prepare": 1}

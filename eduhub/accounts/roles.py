@@ -22,6 +22,7 @@ ROLES: dict[str, frozenset[str]] = {
     "reviewer": frozenset({"organisation", "course"}),
     "student": frozenset({"organisation", "group"}),
 }
+STAFF = frozenset(ROLES) - {"student"}  # whoever holds one of these is an adult at work
 
 
 def grant(

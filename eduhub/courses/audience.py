@@ -21,8 +21,6 @@ from eduhub.schools.models import Group
 
 AUDIENCES = ("own", "listed", "all", "open")
 PUBLISHED = "published"
-# Roles that let an adult read whatever their organisation may have. A student reads by enrolment only.
-_STAFF = frozenset({"operator", "region_operator", "school_admin", "teacher", "assistant", "reviewer"})
 
 
 def may_org_have(session: Session, course: Course, org_uid: str) -> bool:
@@ -116,7 +114,7 @@ def _planned(group_uid: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _reads_by_role(session: Session, grant: RoleGrant, course: Course, *, is_published: bool, on: str) -> bool:
-    if grant.role not in _STAFF:
+    if grant.role not in roles.STAFF:  # a student reads by enrolment only
         return False
     if grant.scope_kind == "all":
         return grant.role == "operator"

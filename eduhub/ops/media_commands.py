@@ -1,7 +1,5 @@
 """`eduhub media encode`: the pipeline for one file, without a database."""
 
-import dataclasses
-import json
 from pathlib import Path
 
 import click
@@ -29,14 +27,13 @@ def encode(settings: Settings, source: Path, outdir: Path, *, as_json: bool) -> 
     outdir.mkdir(parents=True, exist_ok=True)
     with bar("Preparing") as move:
         report = encoding.encode_file(source, outdir, settings, move)
-    facts = dataclasses.asdict(report)
     if as_json:
-        click.echo(json.dumps(facts, indent=2, default=str))
+        click.echo(report.as_json())
         return
     columns = ("name", "kind", "codec", "width", "height", "fps", "bytes", "kbit_s")
-    rows = [[_cell(rendition.get(column)) for column in columns] for rendition in facts["renditions"]]
+    rows = [[_cell(rendition.get(column)) for column in columns] for rendition in report.renditions]
     click.echo(table([column.replace("kbit_s", "kbit/s").upper() for column in columns], rows))
-    click.echo(f"Prepared in {facts['encode_s']:.1f} s, in {outdir}")
+    click.echo(f"Prepared in {report.encode_s:.1f} s, in {outdir}")
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,8 @@ from eduhub.installation import Installation
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import any_alive
 from eduhub.ops import serve
-from eduhub.sync.models import Node, NodeContact, OutboxRow, Upstream
+from eduhub.sync import outbox
+from eduhub.sync.models import Node, NodeContact, Upstream
 
 
 def of(installation: Installation) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def _node(session: Session) -> dict[str, Any]:
         "hub": upstream.url,
         "last_reached": _moment(upstream.last_contact_ms),
         "last_error": upstream.last_error or "none",
-        "waits_to_go_home": _count(session, OutboxRow, OutboxRow.acknowledged_steady_s.is_(None)),
+        "waits_to_go_home": outbox.waiting(session),
     }
 
 

@@ -14,7 +14,8 @@ from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync.models import OutboxRow, Upstream
+from eduhub.sync import outbox
+from eduhub.sync.models import Upstream
 from eduhub.web import boxes
 from eduhub.web.edge import reading, today
 from eduhub.web.states import State
@@ -47,9 +48,7 @@ def status() -> ResponseReturnValue:
                 select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
             ),
             bytes=session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
-            waiting=session.scalar(
-                select(func.count()).select_from(OutboxRow).where(OutboxRow.acknowledged_steady_s.is_(None))
-            ),
+            waiting=outbox.waiting(session),
         )
 
 

@@ -14,8 +14,6 @@ from eduhub.schools import calendars, enrolment, groups, organisations
 from eduhub.schools.models import Enrolment, Group
 from eduhub.web import languages, shown
 
-ADULTS = frozenset({"operator", "region_operator", "school_admin", "teacher", "assistant", "reviewer"})
-
 
 @dataclass(frozen=True)
 class GroupRow:
@@ -91,7 +89,7 @@ def people_of(session: Session, org_uid: str, day: str) -> list[PersonRow]:
         classes.setdefault(span.person_uid, []).append(names.get(span.group_uid, ""))
     held: dict[str, list[str]] = {}
     for grant in session.scalars(select(RoleGrant).where(RoleGrant.person_uid.in_([person.uid for person in people]))):
-        if grant.role in ADULTS and grant.starts_on <= day and (grant.ended_on is None or grant.ended_on > day):
+        if grant.role in roles.STAFF and grant.starts_on <= day and (grant.ended_on is None or grant.ended_on > day):
             held.setdefault(grant.person_uid, []).append(grant.role)
     rows = [
         PersonRow(person, person.uid not in held, classes.get(person.uid, []), held.get(person.uid, []))
@@ -127,7 +125,7 @@ def spans_of(session: Session, person_uid: str, day: str) -> list[SpanRow]:
 
 def is_child(session: Session, person_uid: str, day: str) -> bool:
     """Whether a person holds no adult's role."""
-    return not any(grant.role in ADULTS for grant in roles.of(session, person_uid, day))
+    return not any(grant.role in roles.STAFF for grant in roles.of(session, person_uid, day))
 
 
 def courses_for(session: Session, org_uid: str) -> list[Course]:

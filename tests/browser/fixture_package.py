@@ -1,6 +1,6 @@
 """A lesson's parts, made with ffmpeg alone, so that the player is tested without the rooms that will make them.
 
-Counting pictures with a tone for sound; tracks, index and stills as docs/decisions/0002 describes them.
+Counting pictures with a tone for sound; tracks, index and stills as docs/formats describes them.
 """
 
 import base64
