@@ -156,6 +156,9 @@ def node_of(hub: Hub, session: Any) -> Node:
     gzip.compress(b'{"format":"eduhub-outbox/1","incarnation":"x","oldest":1,"rows":[]}'),
     gzip.compress(b"0" * (inbox.MAX_UNPACKED_BYTES + 10)), b"\0" * (outbox.MAX_BATCH_BYTES + 1),
     gzip.compress(b"[" * 100_000), gzip.compress(b"{}" * 50)[:20],
+], ids=[
+    "nothing", "not gzip", "a list", "an empty object", "not text", "an incarnation that is no uid", "a bomb", "too long",
+    "too deep", "cut short",
 ])  # fmt: skip
 def test_a_batch_that_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises(BadFormat):
