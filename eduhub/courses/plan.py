@@ -6,23 +6,20 @@ travelling row. A dropped row stays dropped. Days are ISO text in the school's o
 This module must not know who may edit a plan, nor what a box fetches because of it.
 """
 
-from datetime import datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from eduhub import clock, logs
+from eduhub import clock
 from eduhub.courses import audience
 from eduhub.courses.models import Course, Lesson, PlanRow
 from eduhub.errors import BadInput, NotAllowed, NotFound
-from eduhub.schools.models import Group, SchoolCalendar
-
-log = logs.logger(__name__)
+from eduhub.schools import calendars
+from eduhub.schools.models import Group
 
 MAX_PERIOD = 20
-# The whole country keeps one time, without summer time; written as an offset for machines without a zone database.
-_FALLBACK = timezone(timedelta(hours=8))
 
 
 def add(
@@ -75,26 +72,9 @@ def for_group(session: Session, group_uid: str, from_day: str, to_day: str) -> l
     return sorted(found, key=_school_order)
 
 
-def today(session: Session, group_uid: str, at: datetime) -> list[PlanRow]:
-    """The rows of a group for the day that `at` falls on where the school is."""
-    group = session.get(Group, group_uid)
-    if group is None:
-        return []
-    day = school_day(session, group.org_uid, at)
-    return [row for row in for_group(session, group_uid, day, day) if row.day is not None]
-
-
 def school_day(session: Session, org_uid: str, at: datetime) -> str:
     """The ISO day that the aware time `at` falls on in the school's time zone."""
-    calendar = session.get(SchoolCalendar, org_uid)
-    zone: tzinfo = _FALLBACK
-    if calendar is not None:
-        try:
-            zone = ZoneInfo(calendar.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            # The row came from another machine, whose list of time zones may be newer than ours.
-            log.warning("time zone not known here", organisation=org_uid, zone=calendar.time_zone)
-    return at.astimezone(zone).date().isoformat()
+    return at.astimezone(ZoneInfo(calendars.zone_of(session, org_uid))).date().isoformat()
 
 
 def _school_order(row: PlanRow) -> tuple[bool, str, bool, int, str]:
