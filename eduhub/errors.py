@@ -9,7 +9,7 @@ marked with `N_` and take their values by name from `facts`.
 This module must not know HTTP, Flask or any domain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 
@@ -33,6 +33,21 @@ class EduHubError(Exception):
         super().__init__(detail or self.code)
         self.detail = detail
         self.facts = facts
+
+
+def sentences(
+    error: EduHubError | type[EduHubError], facts: Mapping[str, object], translate: Callable[[str], str]
+) -> tuple[str, str, str]:
+    """What happened, what was kept and what to do next, filled with `facts`.
+
+    A fact can be a marked sentence of its own ("it is empty"), so texts among them are translated too.
+    """
+    filled = {name: translate(value) if isinstance(value, str) and value else value for name, value in facts.items()}
+    happened, kept, next_step = (
+        translate(message) % filled if filled else translate(message)
+        for message in (error.happened, error.kept, error.next_step)
+    )
+    return happened, kept, next_step
 
 
 def error_table() -> Iterator[type[EduHubError]]:

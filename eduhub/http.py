@@ -6,7 +6,7 @@ How the page looks is handed in, so that this module must not know templates, no
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 
 from eduhub import logs
-from eduhub.errors import BadInput, EduHubError, NotAllowed, NotFound, SignInNeeded
+from eduhub.errors import BadInput, EduHubError, NotAllowed, NotFound, SignInNeeded, sentences
 
 log = logs.logger(__name__)
 
@@ -119,15 +119,7 @@ def answer(error: EduHubError, status: int | None = None) -> Response:
 
 
 def _shown(error: EduHubError, status: int) -> ErrorPage:
-    # A fact can be a sentence of its own ("the file has no video"), so texts are translated too.
-    facts: Mapping[str, Any] = {
-        name: gettext(value) if isinstance(value, str) and value else value for name, value in error.facts.items()
-    }
-    happened, kept, next_step = (
-        gettext(message) % facts if facts else gettext(message)
-        for message in (error.happened, error.kept, error.next_step)
-    )
-    return ErrorPage(error, status, error.code, happened, kept, next_step, correlation())
+    return ErrorPage(error, status, error.code, *sentences(error, error.facts, gettext), correlation())
 
 
 def _asked_by_a_program() -> bool:

@@ -11,7 +11,7 @@ import click
 
 import eduhub
 from eduhub import config, logs
-from eduhub.errors import EduHubError
+from eduhub.errors import EduHubError, sentences
 from eduhub.ops import (
     backup_commands,
     box_commands,
@@ -56,9 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def in_sentences(error: EduHubError) -> str:
     """What a person reads: what happened, what was kept, what to do next; then the code for whoever helps."""
-    lines = [sentence % error.facts for sentence in (error.happened, error.kept, error.next_step)]
     detail = f": {error.detail}" if error.detail else ""
-    return "\n".join([*lines, f"({error.code}{detail})"])
+    return "\n".join([*sentences(error, error.facts, str), f"({error.code}{detail})"])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, SelectField, StringField, validators
 from wtforms.fields.choices import SelectChoice
 
-from eduhub.errors import N_, EduHubError
+from eduhub.errors import N_, EduHubError, sentences
 from eduhub.web import languages
 
 _PATH = re.compile(r"/(?![/\\])[^\\]*")
@@ -55,8 +55,8 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 
 def sentence(error: EduHubError) -> str:
     """What happened and what to do, in the page's language."""
-    happened, next_step = gettext(error.happened), gettext(error.next_step)
-    return f"{happened % error.facts if error.facts else happened} {next_step}"
+    happened, _kept, next_step = sentences(error, error.facts, gettext)
+    return f"{happened} {next_step}"
 
 
 def needed(message: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask_babel import gettext
 
 from eduhub.courses.models import Lesson
-from eduhub.errors import error_table
+from eduhub.errors import error_table, sentences
 from eduhub.jobs.models import JobRow
 from eduhub.media.models import Source
 
@@ -57,12 +57,8 @@ def refusal(found: dict[str, object]) -> str:
     by_code = {error.code: error for error in error_table()}
     error = by_code.get(str(found.get("code")), by_code["eduhub.error"])
     facts = found.get("facts")
-    # A reason is one of our own marked sentences, so it is translated like them.
-    filled = {key: gettext(value) if isinstance(value, str) and value else value for key, value in facts.items()} if (
-        isinstance(facts, dict)
-    ) else {}
-    happened = gettext(error.happened)
-    return f"{happened % filled if filled else happened} {gettext(error.next_step)}"
+    happened, _kept, next_step = sentences(error, facts if isinstance(facts, dict) else {}, gettext)
+    return f"{happened} {next_step}"
 
 
 def of_job(job: JobRow) -> State:
