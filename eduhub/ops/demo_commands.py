@@ -14,7 +14,7 @@ def demo(settings: Settings) -> None:
     """Load the demo into an empty hub: a region, two schools, people of every role, three lessons.
 
     The lectures are drawn, spoken and encoded on this machine, which takes a few minutes the first
-    time. Again it only prints the table of sign-ins.
+    time. Again it only plans the present week, where it has no plan yet, and prints the sign-ins.
     """
     with ready(settings) as installation:
         loaded = loading.load(installation, bar)

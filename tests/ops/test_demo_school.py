@@ -87,6 +87,24 @@ def test_at_the_end_of_the_week_the_second_lesson_is_next(database: Database) ->
         assert rows[1].day is None
 
 
+def test_a_later_start_plans_its_own_week_once(database: Database) -> None:
+    clock.freeze(SUNDAY_MS)
+    with database.write() as session:
+        demo = school.write(session)
+    groups = []
+    for days in (1, 1, 2, 8):
+        clock.freeze(SUNDAY_MS + days * 86_400_000)
+        with database.write() as session:
+            groups = school.groups_of(session, demo)
+            for group in groups:
+                school.plan_this_week(session, demo, group)
+    assert len(groups) == len(SCHOOLS)
+    with database.read() as session:
+        for group in groups:
+            rows = plan.for_group(session, group, "2026-11-30", "2026-12-13")
+            assert [row.day for row in rows] == ["2026-11-30", "2026-12-04", "2026-12-07", "2026-12-11", None]
+
+
 def test_the_memory_of_it_survives_a_file(database: Database) -> None:
     with database.write() as session:
         demo = school.write(session)

@@ -64,6 +64,9 @@ def _school(installation: Installation) -> school.DemoSchool:
     if kept.exists():
         demo = school.DemoSchool.from_json(json.loads(kept.read_text(encoding="utf-8")))
         if demo.first_person_uid in known:
+            with installation.database.write() as session:
+                for group_uid in school.groups_of(session, demo):
+                    school.plan_this_week(session, demo, group_uid)
             return demo
     if known:
         raise DemoRefused(reason="there are people here already, and they would get neighbours that do not exist")

@@ -5,15 +5,17 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.accounts import credentials, people, roles
 from eduhub.courses import editing, plan
+from eduhub.courses.models import PlanRow
 from eduhub.ops.demo.lectures import CLEAN_WATER, ICE, WATER, Lecture
 from eduhub.ops.demo.people import ADULTS, CHILDREN, INTAKE_AGE_YEARS, REGION, SCHOOLS, Adult
 from eduhub.schools import enrolment, groups, organisations
-from eduhub.schools.models import SchoolCalendar
+from eduhub.schools.models import Group, SchoolCalendar
 
 _FRIDAY = 4
 
@@ -80,11 +82,30 @@ def write(session: Session) -> DemoSchool:
     sign_ins += _add_children(session, places, since)
     for key in SCHOOLS:
         editing.give_course(session, group_uid=places.groups[key], course_uid=science, starts_on=since)
-        for lesson, day, period in _week(session, places.schools[key]):
-            plan.add(
-                session, group_uid=places.groups[key], lesson_uid=lesson_uids[lesson.key], day=day, period=period
-            )
-    return DemoSchool(adult_uids[0], lesson_uids, sign_ins)
+    demo = DemoSchool(adult_uids[0], lesson_uids, sign_ins)
+    for group_uid in places.groups.values():
+        plan_this_week(session, demo, group_uid)
+    return demo
+
+
+def plan_this_week(session: Session, demo: DemoSchool, group_uid: str) -> None:
+    """Plan the present week of a demo group, if nothing is planned on a day of it."""
+    org_uid = session.get_one(Group, group_uid).org_uid
+    today = date.fromisoformat(plan.school_day(session, org_uid, clock.now()))
+    monday = today - timedelta(days=today.weekday())
+    planned = plan.for_group(session, group_uid, monday.isoformat(), (monday + timedelta(days=6)).isoformat())
+    if any(row.day is not None for row in planned):
+        return
+    has_next = bool(planned)
+    for lesson, day, period in _week(today):
+        if day is not None or not has_next:
+            plan.add(session, group_uid=group_uid, lesson_uid=demo.lesson_uids[lesson.key], day=day, period=period)
+
+
+def groups_of(session: Session, demo: DemoSchool) -> list[str]:
+    """The groups that the demo's lessons were ever planned for."""
+    planned = select(PlanRow.group_uid).where(PlanRow.lesson_uid.in_(demo.lesson_uids.values()))
+    return sorted(set(session.scalars(planned)))
 
 
 def _courses(session: Session, places: _Places) -> tuple[str, dict[str, str]]:
@@ -145,9 +166,8 @@ def _add_children(session: Session, places: _Places, since: str) -> Iterator[Sig
             yield SignIn(name, "student", SCHOOLS[key]["en"], f"card {credentials.issue_card(session, child.uid)}")
 
 
-def _week(session: Session, org_uid: str) -> Iterator[tuple[Lecture, str | None, int | None]]:
+def _week(today: date) -> Iterator[tuple[Lecture, str | None, int | None]]:
     """This week's plan: one lesson today, the other on Friday, or 'next' when the week is over."""
-    today = date.fromisoformat(plan.school_day(session, org_uid, clock.now()))
     yield WATER, today.isoformat(), 2
     friday = today + timedelta(days=_FRIDAY - today.weekday())
     if friday > today:
