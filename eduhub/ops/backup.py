@@ -28,7 +28,6 @@ from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.delivery import catalog
 from eduhub.delivery.models import BlobRow, PartRow, PinnedRoot
-from eduhub.delivery.trust import keyring
 from eduhub.errors import N_, BackupRefused, BadSignature
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
@@ -40,6 +39,8 @@ from eduhub.ops.backup_files import (
     Progress,
     dump,
     line,
+    link_or_copy,
+    one_at_a_time,
     read_manifest,
     rows_of,
     sync_folder,
@@ -86,13 +87,21 @@ class RestoreReport:
 
 def backup(installation: Installation, folder: Path, *, on_progress: Progress = lambda _share: None) -> BackupReport:
     """Write a backup into `folder`, which may hold an earlier one of the same machine: blobs are then added only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with one_at_a_time(folder):
+        return _backup(installation, folder, on_progress)
+
+
+def _backup(installation: Installation, folder: Path, on_progress: Progress) -> BackupReport:
     made_ms = clock.now_ms()
-    folder.mkdir(parents=True, exist_ok=True)
     tables_dir = f"tables-{secrets.token_hex(8)}"
-    (folder / tables_dir).mkdir()
+    (folder / tables_dir).mkdir(mode=0o700)  # names of children, verifiers of passwords
+    if installation.settings.role == "node":
+        with installation.database.write() as session:
+            # Numbered now: this machine and one restored from here must not number different things alike.
+            outbox.queue_changes(session, installation.steady)
     files, rows = [], 0
     with installation.database.read() as session:
-        head = migrate.head()
         for table in tables():
             file, count = dump(session, table, folder, tables_dir)
             files.append(file)
@@ -102,7 +111,7 @@ def backup(installation: Installation, folder: Path, *, on_progress: Progress = 
     files.append(write(folder, f"{tables_dir}/blobs.jsonl", (line([name, size]) for name, size in blobs)))
     files += _copy_keys(installation, folder, tables_dir)
     manifest = {
-        "format": FORMAT, "version": __version__, "schema": head, "role": installation.settings.role,
+        "format": FORMAT, "version": __version__, "schema": migrate.head(), "role": installation.settings.role,
         "made_ms": made_ms, "tables": tables_dir, "files": [file.__dict__ for file in files],
     }  # fmt: skip
     write(folder, f"{MANIFEST}.new", iter([json.dumps(manifest, indent=1).encode()]))
@@ -126,23 +135,10 @@ def _copy_blobs(
         copied_bytes += size
         if not target.exists() or target.stat().st_size != size:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(installation.blobs.path(sha256), target)
+            link_or_copy(installation.blobs.path(sha256), target)
             added += 1
         on_progress(min(0.99, copied_bytes / total))
     return added, copied_bytes
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    new = target.with_name(f".{target.name}.new")
-    new.unlink(missing_ok=True)
-    try:
-        os.link(source, new)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, new)
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
-    os.replace(new, target)
-    sync_folder(target.parent)
 
 
 def _copy_keys(installation: Installation, folder: Path, tables_dir: str) -> list[File]:
@@ -292,9 +288,6 @@ def _begin_again(
         if installation.blobs.has(package_id):
             installation.blobs.link(package_id, package_id)
     if installation.settings.role == "hub" and root_key is not None:
-        ring = keyring(session)
-        if ring.root != root_key.public:
-            raise BadSignature("this is not the root key of the hub in the backup")
         # Codes of before could have been used since; nobody would know.
         for code in session.scalars(select(JoinCode).where(JoinCode.used_by_node_uid.is_(None))):
             session.delete(code)

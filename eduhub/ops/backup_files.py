@@ -7,11 +7,13 @@ This module must not know what a backup is made from or restored into.
 """
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,32 @@ def rows_of(folder: Path, manifest: dict[str, Any], table: Table) -> Iterator[di
             for name in binary & row.keys():
                 row[name] = None if row[name] is None else base64.b64decode(row[name]["base64"])
             yield row
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """`target` becomes `source`, whole or not at all: a hard link where that is possible."""
+    new = target.with_name(f".{target.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        os.link(source, new)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, new)
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+    os.replace(new, target)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other backup writes into `folder`: whichever ends first clears the other's tables away."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a folder of a network that cannot be locked
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
