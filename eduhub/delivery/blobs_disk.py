@@ -10,7 +10,6 @@ Hard links need a file system that has them (ext4, xfs, btrfs, f2fs; not FAT).
 This module must not know the database. Only composition points may import it.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -23,13 +22,12 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from eduhub.delivery.blobs import Blob, checked_name
-from eduhub.errors import BlobMissing, DiskFull, HashMismatch
+from eduhub.delivery.disk import disk_full_named, sync_folder
+from eduhub.errors import BlobMissing, HashMismatch
 
 _BUFFER = 1 << 20
 _TEMPORARY = ".new-"
 _GONE = ".gone-"
-# EFBIG is a limit on one file's size (a quota of the process, or of the file system).
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class DiskStore:
@@ -37,26 +35,26 @@ class DiskStore:
 
     def __init__(self, data_dir: Path) -> None:
         self._blobs, self._packages = data_dir / "blobs", data_dir / "packages"
-        with _disk_full_named():
+        with disk_full_named():
             for number in range(256):
                 (self._blobs / f"{number:02x}").mkdir(parents=True, exist_ok=True)
             self._packages.mkdir(exist_ok=True)
             for folder in (self._blobs, data_dir):
-                _sync_folder(folder)
+                sync_folder(folder)
         self.sweep()
 
     def put_bytes(self, payload: bytes) -> Blob:
         """See BlobStore."""
         blob = Blob(hashlib.sha256(payload).hexdigest(), len(payload))
         if not self._holds(blob):
-            with _disk_full_named(), self._temporary() as file:
+            with disk_full_named(), self._temporary() as file:
                 file.write(payload)
                 self._reveal(file, blob)
         return blob
 
     def put_file(self, path: Path, *, expect: str | None = None) -> Blob:
         """See BlobStore."""
-        with _disk_full_named(), open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source:
+        with disk_full_named(), open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as source:
             # A file with a second name, or on another file system, cannot be moved in: it is copied.
             facts = os.fstat(source.fileno())
             if facts.st_nlink > 1 or facts.st_dev != os.stat(self._blobs).st_dev:
@@ -68,7 +66,7 @@ class DiskStore:
                     os.fchmod(source.fileno(), 0o444)
                     os.fsync(source.fileno())
                     os.rename(path, self._place(blob.sha256))
-                    _sync_folder(self._place(blob.sha256).parent)
+                    sync_folder(self._place(blob.sha256).parent)
                     return blob
         path.unlink()
         return blob
@@ -93,7 +91,7 @@ class DiskStore:
     def link(self, package_id: str, sha256: str) -> None:
         """See BlobStore."""
         folder = self._packages / checked_name(package_id)
-        with _disk_full_named():
+        with disk_full_named():
             folder.mkdir(exist_ok=True)
             try:
                 os.link(self._place(sha256), folder / sha256)
@@ -101,21 +99,21 @@ class DiskStore:
                 pass
             except FileNotFoundError as error:
                 raise BlobMissing(sha256) from error
-            _sync_folder(folder)
-            _sync_folder(self._packages)
+            sync_folder(folder)
+            sync_folder(self._packages)
 
     def unlink_package(self, package_id: str) -> None:
         """See BlobStore. One rename hides the whole package, so that no half of one is ever read."""
         gone = self._packages / f"{_GONE}{checked_name(package_id)}-{secrets.token_hex(4)}"
         with suppress(FileNotFoundError):
             os.rename(self._packages / package_id, gone)
-            _sync_folder(self._packages)
+            sync_folder(self._packages)
             shutil.rmtree(gone)
 
     def remove(self, sha256: str) -> None:
         """See BlobStore."""
         self._place(sha256).unlink(missing_ok=True)
-        _sync_folder(self._place(sha256).parent)
+        sync_folder(self._place(sha256).parent)
 
     def sweep(self) -> int:
         """Clear away what a crash left behind; returns how many things that were."""
@@ -160,7 +158,7 @@ class DiskStore:
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())
         os.rename(file.name, self._place(blob.sha256))
-        _sync_folder(self._place(blob.sha256).parent)
+        sync_folder(self._place(blob.sha256).parent)
 
     def _copy_in(self, source: BinaryIO, expect: str | None) -> Blob:
         digest, size = hashlib.sha256(), 0
@@ -184,21 +182,3 @@ def _hash(source: BufferedReader) -> Blob:
 def _require(blob: Blob, expect: str | None) -> None:
     if expect is not None and blob.sha256 != expect:
         raise HashMismatch(f"{blob.sha256} arrived, {expect} was promised")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _disk_full_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise DiskFull(str(error)) from error
-        raise

@@ -12,6 +12,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from eduhub.delivery.disk import sync_folder
 from eduhub.errors import BadFormat, KeyMissing
 from eduhub.signing import SigningKey, new_sealing_seed
 
@@ -79,7 +80,7 @@ class KeyChest:
         """From now on publish with the next key, if there is one; the one before is destroyed."""
         with suppress(FileNotFoundError):
             os.rename(self._path("publishing-next"), self._path("publishing"))
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def take_root_away(self, to: Path) -> None:
         """Move the root key to the new file `to` (a stick, say); it is gone from here when it can be read there.
@@ -90,7 +91,7 @@ class KeyChest:
         write_key(to, root.seed)
         if read_key(to).id == root.id:
             self._path("root").unlink()
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.key"
@@ -120,7 +121,7 @@ def write_key(path: Path, seed: bytes) -> None:
         os.fsync(file.fileno())
     try:
         _reveal(new, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         new.unlink(missing_ok=True)
 
@@ -151,11 +152,3 @@ def _read_seed(path: Path) -> bytes:
     if len(seed) != _SEED_BYTES:
         raise BadFormat(f"{path.name} is not a key file")
     return seed
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ transaction, after the bytes are on disk: acknowledged means on disk.
 This module must not know HTTP or who sends. See docs/formats/uploads.md.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -21,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.delivery import blobs
-from eduhub.errors import DiskFull, UploadCutShort, UploadRefused, UploadTooLarge
+from eduhub.delivery.disk import disk_full_named
+from eduhub.errors import UploadCutShort, UploadRefused, UploadTooLarge
 from eduhub.installation import Installation
 from eduhub.jobs import queue
 from eduhub.media.intents import UploadIntent
@@ -29,7 +29,6 @@ from eduhub.media.models import Source
 
 PREPARE = "media.prepare"
 _BUFFER = 1 << 18
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f/\\]")
 
 
@@ -81,7 +80,7 @@ def _arriving(path: Path) -> Iterator[IO[bytes]]:
     """The locked, empty file at `path`; gone afterwards, unless it was moved away."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    with _disk_full_named():
+    with disk_full_named():
         while True:
             with path.open("ab") as file:
                 try:
@@ -122,13 +121,3 @@ def _write(stream: Stream, file: IO[bytes], most: int) -> tuple[str, int]:
     file.flush()
     os.fsync(file.fileno())
     return digest.hexdigest(), size
-
-
-@contextmanager
-def _disk_full_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise DiskFull(str(error)) from error
-        raise

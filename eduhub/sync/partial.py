@@ -17,8 +17,9 @@ from contextlib import AbstractContextManager
 from os import write
 from pathlib import Path
 
+from eduhub.delivery.disk import disk_full_named
 from eduhub.delivery.package import PIECE_BYTES
-from eduhub.errors import DiskFull, HashMismatch, LinkDown
+from eduhub.errors import HashMismatch, LinkDown
 from eduhub.sync.link import Body
 
 # Opens the bytes from a place on, up to before another (None: to the end).
@@ -26,8 +27,6 @@ Source = Callable[[int, int | None], AbstractContextManager[Body]]
 # Lessons leave this much of the disk to what the children do: the database must be able to grow by it.
 KEPT_FREE_BYTES = 64 << 20
 MAX_TRIES = 3  # of one piece, in one round: a line that flips bits that often is not the piece's fault
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class PartFile:
@@ -51,12 +50,8 @@ class PartFile:
 
         Returns with a whole and verified file at `path`. `on_bytes` is told how many bytes came.
         """
-        try:
+        with disk_full_named():
             self._receive(source, on_bytes)
-        except OSError as error:
-            if error.errno in _NO_ROOM:
-                raise DiskFull(f"no room for {self.sha256}") from error
-            raise
 
     def _receive(self, source: Source, on_bytes: Callable[[int], None]) -> None:
         if self.path.exists() and self.path.stat().st_size > self.size:

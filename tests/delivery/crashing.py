@@ -1,7 +1,7 @@
 """Kills a process at every line of the disk store, one after the other, and cuts the power there.
 
 Run as a program: `python crashing.py SCENARIO FOLDER FIRST`. For n = FIRST, FIRST + 1, ... a child runs the
-scenario on a fresh folder and is killed (SIGKILL) when it is about to run the n-th line of blobs_disk.py. Each folder
+scenario on a fresh folder and is killed (SIGKILL) when it is about to run the n-th line of the store. Each folder
 is left in two states, and the number of crashes is printed:
 
 - `<n>-killed`: as the kill left it;
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from eduhub.delivery import blobs_disk
+from eduhub.delivery import blobs_disk, disk
 from eduhub.delivery.blobs_disk import DiskStore
 
 PACKAGE = "c" * 64
@@ -87,7 +87,7 @@ def _run(scenario: str, work: Path, diary: int, line: int) -> None:
 
     def trace(frame: FrameType, event: str, _argument: Any) -> Any:
         nonlocal left
-        if frame.f_code.co_filename != blobs_disk.__file__:
+        if frame.f_code.co_filename not in {blobs_disk.__file__, disk.__file__}:
             return None
         if event == "line":
             left -= 1
