@@ -19,7 +19,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import applying, auth, inbox, nodes, passes, restoring, streams
+from eduhub.sync import auth, inbox, nodes, passes, restoring, stream_pages, streams
 from eduhub.sync.link import PREFIX
 from eduhub.sync.models import Node, NodeContact
 
@@ -98,7 +98,7 @@ class _Hub:
             streams.refresh(session, node.org_uid, self._installation.settings.database_url)
             page = streams.page(session, node.org_uid, epoch=epoch, after=after)
             _note_contact(session, node, after)
-            sealed = applying.sealed_page(page.payload, self._installation.keys.publishing, node)
+            sealed = stream_pages.sealed_page(page.payload, self._installation.keys.publishing, node)
         return _bytes(sealed, "application/octet-stream")
 
     def outbox(self) -> Response:

@@ -20,7 +20,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.signing import Signature
-from eduhub.sync import applying, inbox
+from eduhub.sync import applying, inbox, stream_pages
 from eduhub.sync.link import PREFIX, Link
 from eduhub.sync.models import Node, StreamPage, StreamState
 
@@ -60,7 +60,7 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
     for found in pages:
         if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
             raise BadFormat("a page has a payload and a signature")
-        page = applying.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring)
+        page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring)
         if page.org_uid != node.org_uid:
             raise BadSignature("a page of another school")
         for entry in page.entries:

@@ -24,7 +24,7 @@ from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused
 from eduhub.installation import Installation
 from eduhub.schools.models import SchoolCalendar
 from eduhub.signing import Signature, canonical, sha256_hex
-from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock
+from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock, stream_pages
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
 
@@ -206,7 +206,7 @@ class _Round:
                 after, held = self._upstream(session).stream_sequence, catalog.sequence(session)
             sealed = self._link.get(f"{PREFIX}/stream?after={after}&catalog={held}")
             with self._installation.database.write() as session:
-                page = applying.open_page(sealed, self._installation.keys.node_sealing, keyring(session))
+                page = stream_pages.open_page(sealed, self._installation.keys.node_sealing, keyring(session))
                 self._report.stream_entries += applying.take_in(
                     session, self._installation, self._upstream(session), page
                 )

@@ -19,7 +19,7 @@ from eduhub.learning import events, progress
 from eduhub.learning.models import Progress
 from eduhub.schools.models import Enrolment, Organisation
 from eduhub.signing import SigningKey, canonical, parse_canonical
-from eduhub.sync import applying, streams
+from eduhub.sync import applying, stream_pages, streams
 from eduhub.sync.models import Node, StreamPage, StreamRow, Upstream
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School, watched
@@ -215,8 +215,8 @@ def deliver(hub: Hub, box: Installation, payload: bytes, key: SigningKey | None 
     with box.database.write() as session:
         upstream = session.scalars(select(Upstream)).one()
         node = session.get_one(Node, upstream.node_uid)
-        sealed = applying.sealed_page(payload, key or hub.here.keys.publishing, node)
-        page = applying.open_page(sealed, box.keys.node_sealing, keyring(session))
+        sealed = stream_pages.sealed_page(payload, key or hub.here.keys.publishing, node)
+        page = stream_pages.open_page(sealed, box.keys.node_sealing, keyring(session))
         applying.take_in(session, box, upstream, page)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from eduhub.delivery.trust import Keyring, Trusted
 from eduhub.ops import backup_files
 from eduhub.signing import Signature, SigningKey, canonical, sha256_hex, verify
-from eduhub.sync import applying, auth, inbox, nodes
+from eduhub.sync import applying, auth, inbox, nodes, stream_pages
 from eduhub.sync.models import StreamPage
 
 VECTORS = Path(__file__).parents[2] / "docs" / "formats" / "vectors"
@@ -47,7 +47,7 @@ def test_a_page_of_the_school_stream_is_as_documented() -> None:
     public = bytes.fromhex(found["page"]["public"])
     trusted = {found["page"]["signature"]["key"]: Trusted(public, frozenset({"stream"}), 1)}
     ring = Keyring(found["hub"], b"\0" * 32, trusted)
-    page = applying.open_page(bytes.fromhex(found["sealed"]), bytes.fromhex(found["node_sealing_seed"]), ring)
+    page = stream_pages.open_page(bytes.fromhex(found["sealed"]), bytes.fromhex(found["node_sealing_seed"]), ring)
     assert page.payload == canonical(document)
     assert (page.after, page.upto, page.more) == (0, 2, False)
     assert applying.fields_of(page.entries[0])[0].value == "卓玛"
