@@ -132,16 +132,23 @@ def attach_source(
 
 
 def give_course(session: Session, *, group_uid: str, course_uid: str, starts_on: str) -> GroupCourse:
-    """A group takes a course from an ISO day on. Raises NotFound, and NotAllowed when it does not reach the school."""
+    """A group takes a course from an ISO day on; one that takes it already keeps the span there is.
+
+    Raises NotFound, BadInput, and NotAllowed when the course does not reach the school.
+    """
     course, group = _course(session, course_uid), session.get(Group, group_uid)
     if group is None:
         raise NotFound(f"no group {group_uid}")
     if not reading.may_org_have(session, course, group.org_uid):
         raise NotAllowed(f"course {course_uid} is not for organisation {group.org_uid}")
+    clock.check_day(starts_on)
+    same = GroupCourse.group_uid == group_uid, GroupCourse.course_uid == course_uid, GroupCourse.ended_on.is_(None)
+    takes_it = session.scalars(select(GroupCourse).where(*same).order_by(GroupCourse.uid)).first()
+    if takes_it is not None and takes_it.starts_on <= starts_on:
+        return takes_it
     span = GroupCourse(
-        org_uid=group.org_uid, group_uid=group_uid, course_uid=course_uid, starts_on=clock.check_day(starts_on),
-        ended_on=None,
-    )  # fmt: skip
+        org_uid=group.org_uid, group_uid=group_uid, course_uid=course_uid, starts_on=starts_on, ended_on=None
+    )
     session.add(span)
     session.flush()
     return span

@@ -11,12 +11,14 @@ from eduhub.schools.names import best_name, checked_names
 
 
 def add(session: Session, *, org_uid: str, stage: str, intake_year: int, class_number: int) -> Group:
-    """A cohort: who began a stage in one year, and which of its classes. Raises NotFound, BadInput."""
+    """A cohort: who began a stage in one year, and which of its classes; one that is taught here already is returned
+    as it is, since two of one name nobody could tell apart. Raises NotFound, BadInput.
+    """
     if stage not in group_names.STAGES or not 1990 <= intake_year <= 2200 or not 1 <= class_number <= 99:
         raise BadInput("a class has a stage, an intake year and a number")
-    return _add(session, Group(
-        org_uid=org_uid, kind="cohort", stage=stage, intake_year=intake_year, class_number=class_number,
-    ))  # fmt: skip
+    same = {"org_uid": org_uid, "kind": "cohort", "stage": stage, "intake_year": intake_year, "class_number": class_number}
+    taught = select(Group).filter_by(**same).where(Group.closed_on.is_(None)).order_by(Group.uid)
+    return session.scalars(taught).first() or _add(session, Group(**same))
 
 
 def add_composite(session: Session, *, org_uid: str, names: dict[str, str], member_group_uids: list[str]) -> Group:

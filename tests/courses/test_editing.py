@@ -62,6 +62,16 @@ def test_a_source_is_attached_once_and_for_a_known_purpose(installation, house):
             editing.attach_source(session, lesson_uid=lesson, source_uid=new_uid(), language="zh", purpose="fun")
 
 
+def test_a_course_that_is_given_twice_is_taken_once(installation, house):
+    with installation.database.write() as session:
+        course = editing.add_course(session, org_uid=house.shuanghu, titles={"zh": "音乐"}).uid
+        given = {"group_uid": house.group, "course_uid": course}
+        first = editing.give_course(session, **given, starts_on="2026-09-01")
+        assert editing.give_course(session, **given, starts_on="2026-11-23").uid == first.uid
+        editing.end_course(session, first.uid, "2026-12-01")
+        assert editing.give_course(session, **given, starts_on="2027-03-01").uid != first.uid
+
+
 def test_what_is_not_there_cannot_be_changed(installation, house):
     for call in (
         lambda session: editing.change_course(session, new_uid(), titles={"zh": "水"}),

@@ -72,6 +72,17 @@ def test_a_class_that_cannot_be_is_refused(database: Database, stage: str, year:
             groups.add(session, org_uid=org, stage=stage, intake_year=year, class_number=number)
 
 
+def test_a_class_that_is_made_twice_is_there_once(database: Database) -> None:
+    with database.write() as session:
+        school = _school(session)
+        first = _class(session, school)
+        assert _class(session, school).uid == first.uid
+        assert _class(session, school, number=3).uid != first.uid
+        assert _class(session, _school(session)).uid != first.uid
+        groups.close(session, first.uid, "2026-11-01")
+        assert _class(session, school).uid != first.uid
+
+
 def test_a_region_has_no_classes(database: Database) -> None:
     with database.write() as session:
         region = organisations.add(session, kind="region", names={"en": "Nagqu"})
