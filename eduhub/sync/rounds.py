@@ -22,7 +22,7 @@ from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused
 from eduhub.installation import Installation
-from eduhub.schools.models import SchoolCalendar
+from eduhub.schools import calendars
 from eduhub.signing import Signature, canonical, sha256_hex
 from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock, stream_pages
 from eduhub.sync.link import PREFIX, Link, Transport
@@ -228,8 +228,7 @@ class _Round:
         installation = self._installation
         with installation.database.read() as session:
             org_uid = session.get_one(Node, self._upstream(session).node_uid).org_uid
-            calendar = session.get(SchoolCalendar, org_uid)
-            time_zone = calendar.time_zone if calendar else "Asia/Shanghai"
+            time_zone = calendars.zone_of(session, org_uid)
             at_ms = schedule_clock.now_ms(session, installation.steady)
         self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, at_ms)
         if not self._report.in_window:

@@ -104,11 +104,10 @@ def children_of(session: Session, group_uid: str, day: str) -> list[SpanRow]:
     if group is None:
         return []
     name = group_name(session, group)
-    rows = [
-        SpanRow(span, person, group, name)
-        for span in enrolment.current(session, group_uid=group_uid, on=day)
-        if (person := session.get(Person, span.person_uid)) is not None
-    ]
+    spans = enrolment.current(session, group_uid=group_uid, on=day)
+    found = session.scalars(select(Person).where(Person.uid.in_([span.person_uid for span in spans])))
+    people = {person.uid: person for person in found}
+    rows = [SpanRow(span, people[span.person_uid], group, name) for span in spans if span.person_uid in people]
     return sorted(rows, key=lambda row: row.person.name)
 
 

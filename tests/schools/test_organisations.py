@@ -104,6 +104,20 @@ def test_every_path_ends_and_is_the_rest_of_each_path_through_it(parents: dict[s
             assert organisations._path_in(parents, above) == found[place:]
 
 
+def test_a_zone_that_is_not_known_here_gives_way_to_the_usual_one(database: Database) -> None:
+    with database.write() as session:
+        school = organisations.add(session, kind="school", names={"zh": "双湖小学"}).uid
+        calendar = calendars.get(session, school)
+        calendars.set_time_zone(calendar, "Asia/Kathmandu")
+        assert calendars.zone_of(session, school) == "Asia/Kathmandu"
+        for unknown in ("Asia/Shuanghu", "", "../../etc/passwd", "\n"):
+            calendar.time_zone = unknown
+            assert calendars.zone_of(session, school) == calendars.TIME_ZONE
+            with pytest.raises(BadInput):
+                calendars.set_time_zone(calendar, unknown)
+        assert calendars.zone_of(session, None) == calendars.TIME_ZONE
+
+
 def test_a_terms_list_and_class_hours_are_checked(database: Database) -> None:
     with database.write() as session:
         school = organisations.add(session, kind="school", names={"en": "School"})
