@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, Table, select
 from sqlalchemy.orm import Session
 
+from eduhub.delivery import disk
 from eduhub.errors import N_, BackupRefused
 from eduhub.ops import migrate
 
@@ -41,10 +42,12 @@ class File:
 
 
 def tables() -> list[Table]:
+    """Every table of this release, those that others refer to first."""
     return list(migrate.METADATA.sorted_tables)
 
 
 def dump(session: Session, table: Table, folder: Path, tables_dir: str) -> tuple[File, int]:
+    """Write one table; returns its file and how many rows it has."""
     count = 0
 
     def lines() -> Iterator[bytes]:
@@ -69,10 +72,12 @@ def _outward(value: Any) -> Any:
 
 
 def line(value: Any) -> bytes:
+    """A value as one line of JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def write(folder: Path, path: str, blocks: Iterator[bytes]) -> File:
+    """Write a file of the backup; it is on disk when this returns."""
     digest, size = hashlib.sha256(), 0
     with (folder / path).open("wb") as file:
         for block in blocks:
@@ -86,6 +91,7 @@ def write(folder: Path, path: str, blocks: Iterator[bytes]) -> File:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
+    """The list of files of the backup in a folder. Raises BackupRefused."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError as error:
@@ -122,11 +128,13 @@ def verify(folder: Path, manifest: dict[str, Any], on_progress: Progress) -> lis
 
 
 def sha256_of(path: Path) -> str:
+    """The hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def rows_of(folder: Path, manifest: dict[str, Any], table: Table) -> Iterator[dict[str, Any]]:
+    """The rows of one table of a backup, by the names of their columns."""
     binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
     with (folder / manifest["tables"] / f"{table.name}.jsonl").open("rb") as lines:
         names = json.loads(next(lines))
@@ -164,9 +172,6 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
+    """Bring a folder's names onto the disk, where the file system can do that."""
     with suppress(OSError):  # a stick with FAT cannot do it
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        disk.sync_folder(folder)

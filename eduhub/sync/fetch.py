@@ -258,11 +258,11 @@ def _get(
     if not installation.blobs.has(sha256):
         part = partial.PartFile(installation.settings.data_dir / "work", sha256, size, pieces)
 
-        def source(first: int, end: int | None) -> AbstractContextManager[Body]:
+        def open_range(first: int, end: int | None) -> AbstractContextManager[Body]:
             return link.range(f"/p/{package_id}/{sha256}", token=token, first=first, end=end)
 
         try:
-            part.receive(source, came)
+            part.receive(open_range, came)
         except (LinkDown, DiskFull):
             _note(installation, part)
             raise

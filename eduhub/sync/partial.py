@@ -23,7 +23,7 @@ from eduhub.errors import HashMismatch, LinkDown
 from eduhub.sync.link import Body
 
 # Opens the bytes from a place on, up to before another (None: to the end).
-Source = Callable[[int, int | None], AbstractContextManager[Body]]
+OpenRange = Callable[[int, int | None], AbstractContextManager[Body]]
 # Lessons leave this much of the disk to what the children do: the database must be able to grow by it.
 KEPT_FREE_BYTES = 64 << 20
 MAX_TRIES = 3  # of one piece, in one round: a line that flips bits that often is not the piece's fault
@@ -45,20 +45,20 @@ class PartFile:
         except FileNotFoundError:
             return 0
 
-    def receive(self, source: Source, on_bytes: Callable[[int], None]) -> None:
+    def receive(self, open_range: OpenRange, on_bytes: Callable[[int], None]) -> None:
         """Get every byte that is missing and every piece that is wrong. Raises LinkDown, DiskFull, HashMismatch.
 
         Returns with a whole and verified file at `path`. `on_bytes` is told how many bytes came.
         """
         with disk_full_named():
-            self._receive(source, on_bytes)
+            self._receive(open_range, on_bytes)
 
-    def _receive(self, source: Source, on_bytes: Callable[[int], None]) -> None:
+    def _receive(self, open_range: OpenRange, on_bytes: Callable[[int], None]) -> None:
         if self.path.exists() and self.path.stat().st_size > self.size:
             os.truncate(self.path, self.size)
         if self.held() < self.size:
             self._require_room()
-            with self.path.open("ab") as file, source(self.held(), None) as body:
+            with self.path.open("ab") as file, open_range(self.held(), None) as body:
                 self._append(file.fileno(), body, on_bytes)
             if self.held() < self.size:
                 raise LinkDown("the bytes ended early")
@@ -72,7 +72,7 @@ class PartFile:
                 break
             self.bad_pieces += len(wrong)
             for first, end in wrong:
-                self._replace(source, first, end, on_bytes)
+                self._replace(open_range, first, end, on_bytes)
         self.path.unlink()
         raise HashMismatch(f"{self.sha256} came wrong {MAX_TRIES} times")
 
@@ -95,8 +95,8 @@ class PartFile:
             if room == 0:
                 return
 
-    def _replace(self, source: Source, first: int, end: int, on_bytes: Callable[[int], None]) -> None:
-        with source(first, end) as body:
+    def _replace(self, open_range: OpenRange, first: int, end: int, on_bytes: Callable[[int], None]) -> None:
+        with open_range(first, end) as body:
             got = bytearray()
             skip = first - body.first
             for block in body:
