@@ -60,6 +60,7 @@ def home() -> ResponseReturnValue:
     answer = make_response(
         render_template(
             "learning/today.html", next=chosen, shelves=_shelves(ordered), from_school=_from_school(),
+            player_script=lesson_data.built("player.js"),
             planned=[card for card in planned if chosen is None or card.lesson.uid != chosen.lesson.uid],
         )
     )
@@ -88,7 +89,8 @@ def course(course_uid: str) -> ResponseReturnValue:
             raise NotFound
         known = cards.of_lessons(session, lessons, {found.uid: found}, viewer.person.uid)
     page = page_of([known[lesson.uid] for lesson in lessons if lesson.uid in known])
-    return render_template("learning/course.html", course=found, cards=page.rows, page=page)
+    script = lesson_data.built("player.js")
+    return render_template("learning/course.html", course=found, cards=page.rows, page=page, player_script=script)
 
 
 @bp.get("/lessons/<lesson_uid>")

@@ -94,9 +94,7 @@ def words() -> dict[str, str]:
     """The player's words in the page's language; places in braces are filled in by the player."""
     return {
         "play": gettext("Play"), "play_mb": gettext("Play · {mb} MB"), "pause": gettext("Pause"),
-        "full_screen": gettext("Full screen"), "position": gettext("Position"),
-        "time_of": gettext("{time} of {total}"), "quality": gettext("Quality"), "speed": gettext("Speed"),
-        "auto": gettext("Fitting"), "stills": gettext("Pictures and sound"),
+        "time_of": gettext("{time} of {total}"), "auto": gettext("Fitting"), "stills": gettext("Pictures and sound"),
         "choice_mb": gettext("{choice} · {mb} MB"), "loading": gettext("Loading, {rate} kB a second"),
         "no_connection": gettext("No connection. It goes on by itself when the connection is back."),
         "sign_in_again": gettext("The permission to read this lesson has ended. Open its page again."),

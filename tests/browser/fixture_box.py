@@ -9,19 +9,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+from jinja2 import Environment, FileSystemLoader
+
 from tests.browser.fixture_package import FixturePackage
 
-BUILT = Path(__file__).parents[2] / "eduhub" / "web" / "static" / "built"
+WEB = Path(__file__).parents[2] / "eduhub" / "web"
+BUILT = WEB / "static" / "built"
+TEMPLATES = WEB / "templates"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob:; media-src 'self' blob:"
 )
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Lesson</title><link rel="stylesheet" href="/static/built/player.css"><body>
-<figure class="player" id="player"><video playsinline controls preload="none" src="{base}{download}"></video></figure>
+<figure class="player" id="player"><video playsinline controls preload="none" src="{base}{download}"></video>
+{controls}</figure>
 <p><a id="save" href="{base}{download}" download>Save the video</a></p>
 <script type="application/json" id="lesson-data">{data}</script>
 <script src="/static/built/player.js" defer></script></body></html>"""
+ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+CONTROLS = ENVIRONMENT.get_template("learning/controls.html").render(_=str)
 
 
 @dataclass
@@ -46,7 +53,7 @@ class Box:
     def page(self, path: str, **how: Any) -> None:
         data = self.package.lesson_data(**how)
         self.pages[path] = PAGE.format(
-            base=data["base"], download=data["download"]["sha256"], data=json.dumps(data).replace("<", "\\u003c")
+            base=data["base"], controls=CONTROLS, download=data["download"]["sha256"], data=json.dumps(data).replace("<", "\\u003c")
         )
 
     def name_of(self, sha256: str) -> str:

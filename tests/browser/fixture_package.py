@@ -21,9 +21,9 @@ KEY_EVERY_S = 6
 LESSON = "0190a000-0000-7000-8000-000000000001"
 TIMELINE = "0190a000-0000-7000-8000-000000000002"
 WORDS = {
-    "play": "Play", "play_mb": "Play · {mb} MB", "pause": "Pause", "position": "Position", "time_of": "{time} of {total}",
-    "quality": "Quality", "auto": "Automatic", "stills": "Voice and pictures", "choice_mb": "{choice} · {mb} MB",
-    "speed": "Speed", "full_screen": "Full screen", "loading": "Loading · {rate} kB a second",
+    "play": "Play", "play_mb": "Play · {mb} MB", "pause": "Pause", "time_of": "{time} of {total}",
+    "auto": "Automatic", "stills": "Voice and pictures", "choice_mb": "{choice} · {mb} MB",
+    "loading": "Loading · {rate} kB a second",
     "no_connection": "No connection. It is tried again.", "sign_in_again": "Reload the page to go on.",
     "gone": "A piece of this lesson is not here yet.", "cannot_play": "Save the video instead.",
 }

@@ -99,4 +99,8 @@ def test_nobody_signed_in_means_nothing_is_noted(device: BrowserContext, box: Bo
     play(page, 2)
     pause(page)
     assert page.evaluate(WAITING) == 0
+    play(page, 3)
+    page.close(run_before_unload=False)
+    again = opened(device, box, token=None)
+    assert again.evaluate(WAITING) == 0
     assert box.batches == []

@@ -1,5 +1,7 @@
 """The player in a real browser, on an address without a secure context."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -22,7 +24,8 @@ def held(page: Page) -> list[list[float]]:
 def test_the_lesson_plays_on_plain_http(device: BrowserContext, box: Box) -> None:
     page = opened(device, box)
     assert page.evaluate("window.isSecureContext") is False
-    assert box.requests == [], "nothing is fetched before play"
+    page.wait_for_selector(".player-still[src]", state="visible")
+    assert box.requests == [], "nothing but the poster is fetched before play"
     play(page, 2)
     assert page.evaluate(PICTURE) > 5
     assert page.evaluate("document.querySelector('video').videoWidth") == 426
@@ -106,6 +109,7 @@ def test_a_slow_link_stays_on_the_lowest_rung(device: BrowserContext, box: Box) 
 
 def test_a_chosen_rung_is_kept(device: BrowserContext, box: Box) -> None:
     page = opened(device, box)
+    assert re.search(r"^360p · \d+\.\d MB$", page.text_content(".player-quality option[value=v360]") or "")
     page.select_option(".player-quality", "v360")
     play(page)
     until(page, "document.querySelector('video').videoWidth === 640")

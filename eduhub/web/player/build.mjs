@@ -2,9 +2,7 @@
 import { build } from "esbuild";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { here, privateNames } from "./names.mjs";
-
-const common = { bundle: true, target: ["chrome70", "es2018"], charset: "utf8", logLevel: "warning" };
+import { common, here, script } from "./names.mjs";
 
 if (process.argv[2] === "--tests") {
   const names = (await readdir(join(here, "tests"))).filter((name) => name.endsWith(".test.ts"));
@@ -21,14 +19,6 @@ if (process.argv[2] === "--tests") {
 } else {
   const built = join(here, "..", "static", "built");
   await mkdir(built, { recursive: true });
-  await build({
-    ...common,
-    entryPoints: { player: join(here, "main.ts") },
-    outdir: built,
-    format: "iife",
-    minify: true,
-    legalComments: "none",
-    mangleProps: new RegExp(`^(${privateNames().join("|")})$`),
-  });
+  await build({ ...script, outdir: built });
   await build({ ...common, entryPoints: { player: join(here, "player.css") }, outdir: built, minify: true });
 }

@@ -1,7 +1,8 @@
-// Buttons, slider, menus and keys. Shows and asks; decides nothing.
+// Buttons, slider, menus and keys. Shows and asks; decides nothing. The elements stand in the page, in a template.
 
 import type { Choice } from "./choices.js";
 import type { Lesson } from "./lesson.js";
+import { on } from "./listen.js";
 import { clock, megabytes, say } from "./words.js";
 
 export interface Asks {
@@ -10,163 +11,146 @@ export interface Asks {
   choose(name: string): void;
 }
 
-const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
-
-const MARKUP =
-  '<img class="player-still" alt=""><button type="button" class="player-big"></button>' +
-  '<p class="player-status" role="status"></p><div class="player-bar"><button type="button" class="player-play"></button>' +
-  '<input type="range" class="player-position" min="0" step="any"><span class="player-time"></span>' +
-  '<select class="player-quality"></select><select class="player-speed"></select>' +
-  '<button type="button" class="player-full"></button></div>';
-
 /** Full screen as Chrome 70 and Safari spell it, too. */
 type FullScreen = HTMLElement & { webkitRequestFullscreen?: () => void };
 type FullScreenPage = Document & { webkitExitFullscreen?: () => void; webkitFullscreenElement?: Element | null };
 
 export class Controls {
   readonly still: HTMLImageElement;
-  private readonly status: HTMLElement;
-  private readonly slider: HTMLInputElement;
-  private readonly speed: HTMLSelectElement;
-  private dragging = false;
+  private readonly _status: HTMLElement;
+  private readonly _slider: HTMLInputElement;
+  private readonly _speed: HTMLSelectElement;
+  private _dragging = false;
 
   constructor(
-    private readonly frame: HTMLElement,
-    private readonly video: HTMLVideoElement,
-    private readonly lesson: Lesson,
+    private readonly _frame: HTMLElement,
+    private readonly _video: HTMLVideoElement,
+    private readonly _lesson: Lesson,
     choices: Choice[],
-    private readonly asks: Asks,
+    private readonly _asks: Asks,
   ) {
-    video.insertAdjacentHTML("afterend", MARKUP);
-    this.still = this.find("still");
-    this.status = this.find("status");
-    this.slider = this.find("position");
-    this.speed = this.find("speed");
-    this.wireSlider();
-    this.wireButtons(choices[0]);
-    this.wireMenus(choices);
-    document.addEventListener("keydown", (event) => this.key(event));
+    const template = _frame.querySelector("template")!;
+    template.replaceWith(template.content);
+    this.still = this._find("still");
+    this._status = this._find("status");
+    this._slider = this._find("position");
+    this._speed = this._find("speed");
+    this._wireSlider();
+    this._wireButtons(choices[0]!);
+    this._wireMenus(choices);
+    document.addEventListener("keydown", (event) => this._key(event));
   }
 
   /** The position that the slider shows, in seconds. */
   shown(): number {
-    return Number(this.slider.value);
+    return Number(this._slider.value);
   }
 
   position(seconds: number): void {
-    if (this.dragging) return;
-    this.slider.value = String(seconds);
-    this.label();
+    if (this._dragging) return;
+    this._slider.value = String(seconds);
+    this._label();
   }
 
-  tell(text: string): void {
-    if (this.status.textContent !== text) this.status.textContent = text;
+  /** Says the text of `key` in the line under the picture; "" says nothing. */
+  tell(key: string, places?: Record<string, string>): void {
+    const text = key && this._say(key, places);
+    if (this._status.textContent !== text) this._status.textContent = text;
   }
 
-  private find<T extends HTMLElement>(name: string): T {
-    return this.frame.querySelector(".player-" + name) as T;
+  private _find<T extends HTMLElement>(name: string): T {
+    return this._frame.querySelector(".player-" + name) as T;
   }
 
-  private say(key: string, places?: Record<string, string>): string {
-    return say(this.lesson.words, key, places);
+  private _say(key: string, places?: Record<string, string>): string {
+    return say(this._lesson.words, key, places);
   }
 
-  private name(element: Element, key: string): void {
-    element.setAttribute("aria-label", this.say(key));
+  private _label(): void {
+    const time = clock(this.shown());
+    const total = clock(this._lesson.duration_ms / 1000);
+    this._find("time").textContent = time + " / " + total;
+    this._slider.setAttribute("aria-valuetext", this._say("time_of", { time, total }));
   }
 
-  private label(): void {
-    const places = { time: clock(this.shown()), total: clock(this.lesson.duration_ms / 1000) };
-    this.find("time").textContent = places.time + " / " + places.total;
-    this.slider.setAttribute("aria-valuetext", this.say("time_of", places));
-  }
-
-  private wireSlider(): void {
-    const { slider } = this;
-    this.name(slider, "position");
-    slider.max = String(this.lesson.duration_ms / 1000);
+  private _wireSlider(): void {
+    const slider = this._slider;
+    slider.max = String(this._lesson.duration_ms / 1000);
     slider.oninput = () => {
-      this.dragging = true;
-      this.label();
+      this._dragging = true;
+      this._label();
     };
     slider.onchange = () => {
-      this.dragging = false;
-      this.asks.seek(this.shown());
+      this._dragging = false;
+      this._asks.seek(this.shown());
     };
   }
 
-  private wireButtons(cheapest: Choice | undefined): void {
-    const { video, frame } = this;
-    const play = this.find("play");
-    const big = this.find("big");
-    const full = this.find("full");
-    big.textContent = cheapest ? this.say("play_mb", { mb: megabytes(cheapest.bytes) }) : this.say("play");
-    play.onclick = big.onclick = video.onclick = this.still.onclick = () => this.asks.toggle();
+  private _wireButtons(cheapest: Choice): void {
+    const video = this._video;
+    const frame: FullScreen = this._frame;
+    const play = this._find("play");
+    const big = this._find("big");
+    const full = this._find("full");
+    big.textContent = this._say("play_mb", { mb: megabytes(cheapest.bytes) });
+    play.onclick = big.onclick = video.onclick = this.still.onclick = () => this._asks.toggle();
     const show = (): void => {
-      this.name(play, video.paused ? "play" : "pause");
-      play.setAttribute("data-icon", video.paused ? "play" : "pause");
+      const next = video.paused ? "play" : "pause";
+      play.setAttribute("aria-label", this._say(next));
+      play.dataset.icon = next;
       if (!video.paused) big.hidden = true;
     };
-    video.addEventListener("play", show);
-    video.addEventListener("pause", show);
+    on(video, "play pause", show);
     show();
-    this.name(full, "full_screen");
-    full.hidden = !(frame.requestFullscreen || (frame as FullScreen).webkitRequestFullscreen);
-    full.onclick = () => this.fullScreen();
+    full.hidden = !frame.requestFullscreen && !frame.webkitRequestFullscreen; // an iPhone has neither
+    full.onclick = () => this._fullScreen();
   }
 
-  private wireMenus(choices: Choice[]): void {
-    const quality = this.find<HTMLSelectElement>("quality");
-    this.name(quality, "quality");
-    this.name(this.speed, "speed");
+  private _wireMenus(choices: Choice[]): void {
+    const quality = this._find<HTMLSelectElement>("quality");
     for (const { name, height, bytes } of choices) {
-      const choice = height ? height + "p" : this.say(name);
-      const text = name === "auto" ? choice : this.say("choice_mb", { choice, mb: megabytes(bytes) });
-      quality.add(new Option(text, name));
+      const choice = height ? height + "p" : this._say(name);
+      quality.add(new Option(name === "auto" ? choice : this._say("choice_mb", { choice, mb: megabytes(bytes) }), name));
     }
     quality.hidden = choices.length < 2;
-    quality.onchange = () => this.asks.choose(quality.value);
-    for (const speed of SPEEDS) this.speed.add(new Option(speed + "×", String(speed)));
-    this.speed.onchange = () => this.setSpeed(Number(this.speed.value));
-    this.setSpeed(1);
+    quality.onchange = () => this._asks.choose(quality.value);
+    this._speed.onchange = () => this._faster(0);
   }
 
-  private setSpeed(speed: number): void {
-    this.video.defaultPlaybackRate = this.video.playbackRate = speed;
-    this.speed.value = String(speed);
+  /** So many steps up the menu of speeds. */
+  private _faster(steps: number): void {
+    const { options, selectedIndex } = this._speed;
+    const option = options[selectedIndex + steps];
+    if (!option) return;
+    option.selected = true;
+    this._video.defaultPlaybackRate = this._video.playbackRate = Number(option.value);
   }
 
-  private faster(steps: number): void {
-    const next = SPEEDS[SPEEDS.indexOf(this.video.playbackRate) + steps];
-    if (next) this.setSpeed(next);
-  }
-
-  private fullScreen(): void {
-    const page = document as FullScreenPage;
-    const frame = this.frame as FullScreen;
+  private _fullScreen(): void {
+    const page: FullScreenPage = document;
+    const frame: FullScreen = this._frame;
     const open = page.fullscreenElement || page.webkitFullscreenElement;
-    const [target, change] = open
-      ? [page, page.exitFullscreen || page.webkitExitFullscreen]
-      : [frame, frame.requestFullscreen || frame.webkitRequestFullscreen];
-    if (change) change.call(target);
+    if (open) (page.exitFullscreen || page.webkitExitFullscreen)!.call(page);
+    else (frame.requestFullscreen || frame.webkitRequestFullscreen)!.call(frame);
   }
 
-  private key(event: KeyboardEvent): void {
+  private _key(event: KeyboardEvent): void {
     const { tagName } = event.target as HTMLElement;
-    if (event.ctrlKey || event.altKey || event.metaKey || /^(TEXTAREA|SELECT)$/.test(tagName)) return;
-    if (tagName === "INPUT" && event.target !== this.slider) return;
-    if (event.key === " " && /^(BUTTON|A|SUMMARY)$/.test(tagName)) return; // the browser presses it
-    const by = (seconds: number) => (): void => this.asks.seek(this.shown() + seconds);
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(tagName) && event.target !== this._slider;
+    const pressing = /^(BUTTON|A|SUMMARY)$/.test(tagName) && event.key === " "; // the browser does that
+    if (typing || pressing || event.ctrlKey || event.altKey || event.metaKey) return;
+    const toggle = (): void => this._asks.toggle();
+    const by = (seconds: number) => (): void => this._asks.seek(this.shown() + seconds);
     const actions: Record<string, () => void> = {
-      " ": () => this.asks.toggle(),
-      k: () => this.asks.toggle(),
+      " ": toggle,
+      k: toggle,
       j: by(-10),
       l: by(10),
       arrowleft: by(-5),
       arrowright: by(5),
-      f: () => this.fullScreen(),
-      "<": () => this.faster(-1),
-      ">": () => this.faster(1),
+      f: () => this._find("full").click(),
+      "<": () => this._faster(-1),
+      ">": () => this._faster(1),
     };
     const action = actions[event.key.toLowerCase()];
     if (!action) return;

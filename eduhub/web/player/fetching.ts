@@ -1,6 +1,7 @@
 // Bytes over a link that breaks: a range is read as it arrives and goes on at the exact byte after every cut.
 // Must not know what the bytes are.
 
+import { on } from "./listen.js";
 import { backOffMs } from "./schedule.js";
 
 /** The box answered, and trying again will not change the answer: the pass ran out, or the part is gone. */
@@ -8,6 +9,16 @@ export class Refused extends Error {
   constructor(readonly status: number) {
     super("refused " + status);
   }
+}
+
+/** What a stopped piece of work rejects with, as fetch does. */
+export function aborted(): DOMException {
+  return new DOMException("", "AbortError");
+}
+
+/** Whether an answer stays the same however often it is asked for. */
+export function isFinal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
 /** A connection that delivers nothing for so long is taken for dead. */
@@ -20,64 +31,65 @@ export interface Reading {
   /** One past the last byte wanted. */
   end: number;
   /** Takes bytes in order; reading waits for it. */
-  take(bytes: Uint8Array): Promise<void>;
+  take(bytes: Uint8Array): Promise<void> | void;
   signal: AbortSignal;
-  /** Bytes flow (true) or do not (false). */
-  flowing?(yes: boolean): void;
-  /** Connection lost or found again. */
-  connected?(yes: boolean): void;
+  /** What becomes of each attempt: its bytes flow, they have ended, the connection was lost before the last. */
+  link?(state: "flows" | "ended" | "lost"): void;
+}
+
+/** A good answer; throws Refused, or another error when it is worth asking again. */
+export async function ask(url: string, how: RequestInit): Promise<Response> {
+  const answer = await fetch(url, how);
+  if (isFinal(answer.status)) throw new Refused(answer.status);
+  if (!answer.ok) throw new Error("answer " + answer.status);
+  return answer;
 }
 
 /** Reads a range to its end; rejects with Refused, or with AbortError when the signal fires. */
 export async function read(reading: Reading): Promise<void> {
+  const { position, end, signal, link } = reading;
   let failures = 0;
-  while (reading.position() < reading.end) {
-    const before = reading.position();
+  while (position() < end) {
+    const before = position();
     try {
       await once(reading);
     } catch (error) {
-      if (reading.signal.aborted || error instanceof Refused) throw error;
+      if (signal.aborted || error instanceof Refused) throw error;
     }
-    if (reading.position() >= reading.end) return;
-    failures = reading.position() > before ? 1 : failures + 1;
-    if (reading.connected) reading.connected(false);
-    await pause(backOffMs(failures, Math.random()), reading.signal);
+    if (position() >= end) return;
+    failures = position() > before ? 1 : failures + 1;
+    if (link) link("lost");
+    await pause(backOffMs(failures, Math.random()), signal);
   }
 }
 
-async function once(reading: Reading): Promise<void> {
-  const { url, end, signal } = reading;
-  const from = reading.position();
+async function once({ url, position, end, take, signal, link = () => undefined }: Reading): Promise<void> {
+  const from = position();
   const own = new AbortController();
   const stop = (): void => own.abort();
-  signal.addEventListener("abort", stop);
+  const off = on(signal, "abort", stop);
   let watchdog = setTimeout(stop, SILENCE_MS);
   let flows = false;
   try {
-    if (signal.aborted) own.abort();
-    const answer = await fetch(url, { headers: { Range: `bytes=${from}-${end - 1}` }, signal: own.signal });
-    if (answer.status >= 400 && answer.status < 500 && answer.status !== 408 && answer.status !== 429)
-      throw new Refused(answer.status);
-    if (answer.status !== 206 || !answer.body || !startsAt(answer, from)) throw new Error("no range");
-    if (reading.connected) reading.connected(true);
-    if (reading.flowing) reading.flowing((flows = true));
+    if (signal.aborted) stop();
+    const answer = await ask(url, { headers: { Range: `bytes=${from}-${end - 1}` }, signal: own.signal });
+    const range = answer.headers.get("Content-Range") || "";
+    if (!answer.body || !range.startsWith(`bytes ${from}-`)) throw new Error("no range");
+    link("flows");
+    flows = true;
     const reader = answer.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
       clearTimeout(watchdog);
-      await reading.take(value);
+      await take(value);
       watchdog = setTimeout(stop, SILENCE_MS);
     }
   } finally {
     clearTimeout(watchdog);
-    signal.removeEventListener("abort", stop);
-    if (flows && reading.flowing) reading.flowing(false);
+    off();
+    if (flows) link("ended");
   }
-}
-
-function startsAt(answer: Response, from: number): boolean {
-  return (answer.headers.get("Content-Range") || "").startsWith(`bytes ${from}-`);
 }
 
 /** Waits, or less when the browser says that it is online again; rejects when the signal fires. */
@@ -85,31 +97,29 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       clearTimeout(timer);
-      removeEventListener("online", finish);
-      signal.removeEventListener("abort", finish);
-      if (signal.aborted) reject(new DOMException("", "AbortError"));
+      listening.forEach((off) => off());
+      if (signal.aborted) reject(aborted());
       else resolve();
     };
     const timer = setTimeout(finish, ms);
-    addEventListener("online", finish);
-    signal.addEventListener("abort", finish);
+    const listening = [on(window, "online", finish), on(signal, "abort", finish)];
     if (signal.aborted) finish();
   });
 }
 
 /** A small range as a whole, for stills and missing init segments. */
-export async function readWhole(url: string, from: number, bytes: number, signal: AbortSignal): Promise<Uint8Array> {
+export async function readWhole(
+  url: string,
+  from: number,
+  bytes: number,
+  signal = new AbortController().signal,
+): Promise<Uint8Array> {
   const all = new Uint8Array(bytes);
   let got = 0;
-  await read({
-    url,
-    position: () => from + got,
-    end: from + bytes,
-    signal,
-    take: async (some) => {
-      all.set(some, got);
-      got += some.length;
-    },
-  });
+  const take = (some: Uint8Array): void => {
+    all.set(some, got);
+    got += some.length;
+  };
+  await read({ url, position: () => from + got, end: from + bytes, signal, take });
   return all;
 }

@@ -15,44 +15,41 @@ const LEAP_MS = 3000;
 const LEAST_MS = 250;
 
 export class Journal {
-  private from = 0;
-  private to = 0;
-  private part: string | null = null;
-  private stalls = 0;
+  private _from = 0;
+  private _to = 0;
+  private _part: string | null = null;
+  private _stalls = 0;
 
   /** The position while playing, several times a second; gives the stretch that a jump or another part ended. */
   at(positionMs: number, part: string | null): Watched | null {
     const position = Math.round(positionMs);
-    const step = position - this.to;
-    let ended: Watched | null = null;
-    if (step < 0 || step > LEAP_MS || part !== this.part) {
-      ended = this.cut();
-      this.from = position;
-      this.part = part;
-    }
-    this.to = position;
-    return ended;
+    const step = position - this._to;
+    if (step < 0 || step > LEAP_MS || part !== this._part) return this.startAt(position, part);
+    this._to = position;
+    return null;
   }
 
   /** Playing waits for bytes. */
   stalled(): void {
-    this.stalls++;
+    this._stalls++;
   }
 
   /** Ends the stretch; the next begins where this one ended. Null when nothing was watched. */
   cut(): Watched | null {
-    const { from, to, part, stalls } = this;
-    if (to - from < LEAST_MS) return null;
-    this.from = to;
-    this.stalls = 0;
-    return { from_ms: from, to_ms: to, watched_ms: to - from, stalls, part };
+    const from_ms = this._from;
+    const to_ms = this._to;
+    if (to_ms - from_ms < LEAST_MS) return null;
+    const watched = { from_ms, to_ms, watched_ms: to_ms - from_ms, stalls: this._stalls, part: this._part };
+    this._from = to_ms;
+    this._stalls = 0;
+    return watched;
   }
 
   /** Playing begins or goes on at a position that was not played up to. */
   startAt(positionMs: number, part: string | null): Watched | null {
     const ended = this.cut();
-    this.from = this.to = Math.round(positionMs);
-    this.part = part;
+    this._from = this._to = Math.round(positionMs);
+    this._part = part;
     return ended;
   }
 }

@@ -8,13 +8,12 @@ export interface Layout {
   chunks: number;
   starts: number[];
   offsets: number[];
-  keys: number[];
   /** True when the tables reach the end of the track, false when the page carried the first minutes only. */
   whole: boolean;
 }
 
-/** Sums up a track's tables; `sizeBytes` is the size of the whole track, if known. */
-export function layoutOf(track: Track, durationMs: number, sizeBytes?: number): Layout {
+/** Sums up a track's tables; `sizeBytes` is the size of the whole track. */
+export function layoutOf(track: Track, sizeBytes: number): Layout {
   let ticks = track.start_ticks - track.priming_ticks;
   let bytes = track.init_bytes;
   const starts = [ticks / track.timescale];
@@ -25,9 +24,7 @@ export function layoutOf(track: Track, durationMs: number, sizeBytes?: number): 
     starts.push(ticks / track.timescale);
     offsets.push(bytes);
   });
-  const whole = sizeBytes ? bytes >= sizeBytes : ticks / track.timescale >= durationMs / 1000 - 2;
-  const keys = (track.key_chunks || []).filter((i) => i < track.chunk_bytes.length);
-  return { track, chunks: track.chunk_bytes.length, starts, offsets, keys, whole };
+  return { track, chunks: track.chunk_bytes.length, starts, offsets, whole: bytes >= sizeBytes };
 }
 
 /** Number of the chunk that plays at `time`: the last one that starts no later; 0 before the first. */
@@ -42,17 +39,17 @@ export function chunkAt(layout: Layout, time: number): number {
   return low;
 }
 
+/** The chunks at which decoding can begin in a video track. */
+export function keysOf({ track }: Layout): number[] {
+  return track.key_chunks || [];
+}
+
 /** Where decoding can begin so that `chunk` plays: itself in audio, the key chunk at or before it in video. */
 export function entryOf(layout: Layout, chunk: number): number {
   if (layout.track.kind === "audio") return chunk;
   let entry = 0;
-  for (const key of layout.keys) if (key <= chunk) entry = key;
+  for (const key of keysOf(layout)) if (key <= chunk) entry = key;
   return entry;
-}
-
-/** Whether decoding can begin at `chunk`. */
-export function isEntry(layout: Layout, chunk: number): boolean {
-  return entryOf(layout, chunk) === chunk;
 }
 
 /** End of what the tables describe, in seconds. */

@@ -47,9 +47,3 @@ export interface Lesson {
   context: string;
   words: Record<string, string>;
 }
-
-/** The lesson of this page, or null on a page that shows none. */
-export function readLesson(page: Document): Lesson | null {
-  const element = page.getElementById("lesson-data");
-  return element ? (JSON.parse(element.textContent || "null") as Lesson | null) : null;
-}

@@ -1,4 +1,5 @@
-// Names, for the build and its check: which members browsers have and since when, and which are only ours.
+// What the build, its check and its test share: how the script is bundled, which members browsers have and since when,
+// and which we declare.
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -6,6 +7,18 @@ import { fileURLToPath } from "node:url";
 
 export const here = dirname(fileURLToPath(import.meta.url));
 const bcd = createRequire(import.meta.url)("@mdn/browser-compat-data");
+
+export const common = { bundle: true, target: ["chrome70", "es2018"], charset: "utf8", logLevel: "warning" };
+
+/** How player.js is made. A member is shortened when its name begins with "_", which none of a browser's and no JSON key does. */
+export const script = {
+  ...common,
+  entryPoints: { player: join(here, "main.ts") },
+  format: "iife",
+  minify: true,
+  legalComments: "none",
+  mangleProps: /^_/,
+};
 
 /** First version of Chrome that has a feature; Infinity when none has it under this name. */
 function since(feature) {
@@ -43,14 +56,4 @@ function sources() {
 export function ownNames() {
   const names = sources().flatMap(([, text]) => Array.from(text.matchAll(/^\s+(?:(?:private|readonly|async|get) )*(\w+)[?]?(?:[(:;<]| =)/gm), (m) => m[1]));
   return new Set(names);
-}
-
-/** Private members whose name no browser and no JSON uses: the build may shorten them. */
-export function privateNames() {
-  const { members } = browserNames();
-  const declared = sources().flatMap(([, text]) => Array.from(text.matchAll(/private (?:readonly )?(?:async )?(\w+)/g), (m) => m[1]));
-  const outward = /^(lesson|journal|outbox|watching)\.ts$/;
-  const json = sources().filter(([name]) => outward.test(name)).map(([, text]) => text).join("\n");
-  const spoken = new Set(Array.from(json.matchAll(/^ {2,6}(\w+)[?]?[:,]/gm), (m) => m[1]));
-  return declared.filter((name) => !members.has(name) && !spoken.has(name));
 }

@@ -2,13 +2,15 @@
 // the token of the child who made it: two tabs cannot overwrite each other, and the next child on a shared phone
 // neither loses nor inherits anything. Must not know what an event means.
 
+import { isFinal } from "./fetching.js";
+
 export interface Sendable {
   uid: string;
 }
 
 interface Letter {
   url: string;
-  token: string | null;
+  token: string;
   event: Sendable;
   refusals: number;
 }
@@ -24,9 +26,16 @@ export interface Shelf {
 /** Sends one batch; resolves to the answer's status and JSON, rejects when there is no connection. */
 export type Post = (url: string, body: string) => Promise<{ status: number; json: unknown }>;
 
+/** Events of one child for one address. */
+interface Batch {
+  url: string;
+  token: string;
+  events: Sendable[];
+}
+
 interface Answer {
   accepted?: string[];
-  refused?: { uid: string }[];
+  refused?: Sendable[];
 }
 
 const PREFIX = "eduhub.event.";
@@ -35,107 +44,100 @@ const BATCH = 100;
 const REFUSALS = 5;
 
 export class Outbox {
-  private busy: Promise<void> | null = null;
-  private readonly refusedHere = new Set<string>();
+  private _busy: Promise<void> | null = null;
+  private readonly _refusedHere = new Set<string>();
   /** Events that the full or forbidden storage did not take: at least this page can still send them. */
-  private readonly loose = new Map<string, Letter>();
+  private readonly _loose = new Map<string, Letter>();
 
   constructor(
-    private readonly shelf: Shelf | null,
-    private readonly post: Post,
+    private readonly _shelf: Shelf | null,
+    private readonly _post: Post,
   ) {}
 
-  put(url: string, token: string | null, event: Sendable): void {
-    this.store({ url, token, event, refusals: 0 });
+  put(url: string, token: string, event: Sendable): void {
+    this._store({ url, token, event, refusals: 0 });
   }
 
   /** Every event that waits, one batch for each address and token, oldest first. */
-  batches(): { url: string; token: string | null; events: Sendable[] }[] {
-    const groups = new Map<string, { url: string; token: string | null; events: Sendable[] }>();
-    for (const { url, token, event } of this.letters()) {
-      if (this.refusedHere.has(event.uid)) continue;
-      const name = JSON.stringify([url, token]);
-      const group = groups.get(name) || { url, token, events: [] };
-      if (group.events.length < BATCH) group.events.push(event);
-      groups.set(name, group);
+  batches(): Batch[] {
+    const batches = new Map<string, Batch>();
+    for (const { url, token, event } of this._letters()) {
+      if (this._refusedHere.has(event.uid)) continue;
+      const name = url + " " + token;
+      const batch = batches.get(name) || { url, token, events: [] };
+      if (batch.events.length < BATCH) batch.events.push(event);
+      batches.set(name, batch);
     }
-    return Array.from(groups.values());
+    return Array.from(batches.values());
   }
 
   /** Sends until nothing waits that could be sent now. Never rejects: what was not answered stays. */
   flush(): Promise<void> {
-    if (!this.busy) {
-      this.busy = this.sendAll().then(() => {
-        this.busy = null;
-      });
-    }
-    return this.busy;
+    const free = (): void => {
+      this._busy = null;
+    };
+    return (this._busy = this._busy || this._sendAll().then(free));
   }
 
-  private async sendAll(): Promise<void> {
+  private async _sendAll(): Promise<void> {
     for (;;) {
-      let moved = false;
-      for (const batch of this.batches()) moved = (await this.send(batch.url, batch.token, batch.events)) || moved;
-      if (!moved) return;
+      let settled = 0;
+      for (const batch of this.batches()) settled += await this._send(batch);
+      if (!settled) return;
     }
   }
 
-  /** True when at least one event is settled. */
-  private async send(url: string, token: string | null, events: Sendable[]): Promise<boolean> {
-    let answer: { status: number; json: unknown };
+  /** Gives how many events are settled, one way or the other. */
+  private async _send({ url, token, events }: Batch): Promise<number> {
+    let said: Answer = {};
     try {
-      answer = await this.post(url, JSON.stringify({ token, events }));
+      const { status, json } = await this._post(url, JSON.stringify({ token, events }));
+      if (status < 300) said = (json || {}) as Answer;
+      else if (isFinal(status) && status !== 404) said = { refused: events };
     } catch {
-      return false; // no connection: they stay, and the next flush offers them again
+      return 0; // no connection: they stay, and the next flush offers them again
     }
-    const { status } = answer;
-    const said = (answer.json || {}) as Answer;
-    const whole = status >= 400 && status < 500 && status !== 404 && status !== 408 && status !== 429;
-    const mine = events.map((event) => event.uid);
-    const named = (uids: string[]): string[] => uids.filter((uid) => mine.includes(uid));
-    const accepted = status < 300 ? named(said.accepted || []) : [];
-    const refused = whole ? mine : status < 300 ? named((said.refused || []).map((one) => one.uid)) : [];
-    accepted.forEach((uid) => this.drop(uid));
-    refused.forEach((uid) => this.refuse(uid));
-    return accepted.length + refused.length > 0;
+    const { accepted = [], refused = [] } = said;
+    const taken = events.filter(({ uid }) => accepted.includes(uid));
+    const back = events.filter(({ uid }) => refused.some((one) => one.uid === uid));
+    taken.forEach(({ uid }) => this._drop(uid));
+    back.forEach(({ uid }) => this._refuse(uid));
+    return taken.length + back.length;
   }
 
-  private refuse(uid: string): void {
-    this.refusedHere.add(uid);
-    const letter = this.read(PREFIX + uid);
-    if (!letter || letter.refusals + 1 >= REFUSALS) this.drop(uid);
-    else this.store({ ...letter, refusals: letter.refusals + 1 });
+  private _refuse(uid: string): void {
+    this._refusedHere.add(uid);
+    const letter = this._read(PREFIX + uid);
+    if (letter && letter.refusals + 1 < REFUSALS) this._store({ ...letter, refusals: letter.refusals + 1 });
+    else this._drop(uid);
   }
 
-  private store(letter: Letter): void {
-    const { uid } = letter.event;
+  private _store(letter: Letter): void {
+    const key = PREFIX + letter.event.uid;
     try {
-      if (!this.shelf) throw new Error("no storage");
-      this.shelf.setItem(PREFIX + uid, JSON.stringify(letter));
+      this._shelf!.setItem(key, JSON.stringify(letter)); // throws when the shelf is full, or when there is none
     } catch {
-      this.loose.set(PREFIX + uid, letter);
+      this._loose.set(key, letter);
     }
   }
 
-  private drop(uid: string): void {
-    this.loose.delete(PREFIX + uid);
-    if (this.shelf) this.shelf.removeItem(PREFIX + uid);
+  private _drop(uid: string): void {
+    this._loose.delete(PREFIX + uid);
+    if (this._shelf) this._shelf.removeItem(PREFIX + uid);
   }
 
-  private read(key: string): Letter | null {
-    const text = this.shelf && this.shelf.getItem(key);
-    return text ? (JSON.parse(text) as Letter) : this.loose.get(key) || null;
+  private _read(key: string): Letter | null {
+    const text = this._shelf && this._shelf.getItem(key);
+    return text ? (JSON.parse(text) as Letter) : this._loose.get(key) || null;
   }
 
-  private letters(): Letter[] {
-    const keys = Array.from(this.loose.keys());
-    for (let i = 0; this.shelf && i < this.shelf.length; i++) {
-      const key = this.shelf.key(i);
-      if (key && key.startsWith(PREFIX)) keys.push(key);
-    }
+  private _letters(): Letter[] {
+    const keys = Array.from(this._loose.keys());
+    for (let i = 0; this._shelf && i < this._shelf.length; i++) keys.push(this._shelf.key(i)!);
     return keys
+      .filter((key) => key.startsWith(PREFIX))
       .sort()
-      .map((key) => this.read(key))
+      .map((key) => this._read(key))
       .filter((letter): letter is Letter => letter !== null);
   }
 }

@@ -5,42 +5,42 @@ const ENOUGH_BYTES = 24_000;
 const SAMPLE_MS = 100;
 
 export class Rate {
-  private bytes = 0;
-  private busyMs = 0;
-  private total = 0;
-  private open = 0;
-  private since = 0;
-  private newBytes = 0;
+  private _bytes = 0;
+  private _busyMs = 0;
+  private _total = 0;
+  private _open = 0;
+  private _since = 0;
+  private _newBytes = 0;
 
   /** A request begins to deliver. */
   begin(nowMs: number): void {
-    if (this.open++ === 0) this.since = nowMs;
+    if (this._open++ === 0) this._since = nowMs;
   }
 
   got(bytes: number, nowMs: number): void {
-    this.newBytes += bytes;
-    this.total += bytes;
-    this.settle(nowMs, SAMPLE_MS);
+    this._newBytes += bytes;
+    this._total += bytes;
+    this._settle(nowMs, SAMPLE_MS);
   }
 
   /** A request that had begun ends, whole or cut. */
   end(nowMs: number): void {
-    this.settle(nowMs, 0);
-    this.open--;
+    this._settle(nowMs, 0);
+    this._open--;
   }
 
-  private settle(nowMs: number, leastMs: number): void {
-    const elapsed = nowMs - this.since;
+  private _settle(nowMs: number, leastMs: number): void {
+    const elapsed = nowMs - this._since;
     if (elapsed < leastMs) return;
     const fade = 0.5 ** (elapsed / HALF_LIFE_MS);
-    this.bytes = this.bytes * fade + this.newBytes;
-    this.busyMs = this.busyMs * fade + elapsed;
-    this.newBytes = 0;
-    this.since = nowMs;
+    this._bytes = this._bytes * fade + this._newBytes;
+    this._busyMs = this._busyMs * fade + elapsed;
+    this._newBytes = 0;
+    this._since = nowMs;
   }
 
   /** Bits per second, or null while too little came to judge. */
   bps(): number | null {
-    return this.total < ENOUGH_BYTES ? null : ((this.bytes + this.newBytes) * 8000) / Math.max(this.busyMs, 1);
+    return this._total < ENOUGH_BYTES ? null : ((this._bytes + this._newBytes) * 8000) / Math.max(this._busyMs, 1);
   }
 }

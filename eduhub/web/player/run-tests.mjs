@@ -16,4 +16,5 @@ function run(...argv) {
 rmSync(out, { recursive: true, force: true });
 run(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", join(here, "tests"));
 run(join(here, "build.mjs"), "--tests", out);
-run("--test", ...readdirSync(out).map((name) => join(out, name)));
+const bundled = readdirSync(out).map((name) => join(out, name));
+run("--test", ...bundled, join(here, "tests", "names.test.mjs"));

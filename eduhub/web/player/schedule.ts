@@ -36,8 +36,13 @@ function until(layout: Layout, first: number, time: number): Want | null {
 function goesOn(layout: Layout, book: Book, now: number): { held: boolean; reached: number } | null {
   const at = layout.whole ? Math.min(now, endOf(layout) - 0.2) : now;
   const end = book.end(at);
-  const reached = end === null ? at : end;
+  const reached = end || at;
   return reached >= endOf(layout) - 0.1 ? null : { held: end !== null, reached };
+}
+
+/** Whether all of the track from `now` to its end is held. */
+export function isComplete(layout: Layout, book: Book, now: number): boolean {
+  return layout.whole && !goesOn(layout, book, now);
 }
 
 /** The next request for picture, or null when enough is held. */

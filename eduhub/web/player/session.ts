@@ -3,12 +3,13 @@
 
 import { TrackBuffer } from "./buffer.js";
 import { Refused, read, readWhole } from "./fetching.js";
-import { endOf, isEntry, type Layout } from "./layout.js";
+import { entryOf, keysOf, type Layout } from "./layout.js";
 import type { Lesson, Track } from "./lesson.js";
+import { on } from "./listen.js";
 import { Rate } from "./rate.js";
-import { chooseRung, nextAudio, nextVideo, runsShort, stillUseful, SOON_S, type Want } from "./schedule.js";
+import { chooseRung, isComplete, nextAudio, nextVideo, runsShort, stillUseful, SOON_S, type Want } from "./schedule.js";
 import { Slicer } from "./slicer.js";
-import { playable, type Tables } from "./tables.js";
+import type { Tables } from "./tables.js";
 
 export interface Report {
   /** The link delivers, or it is being tried again. */
@@ -22,10 +23,18 @@ interface Stream {
   buffer: TrackBuffer;
   layout: Layout;
   /** The track whose init segment the buffer was given last. */
-  initOf: string | null;
+  _initOf: string | null;
   /** The chunk that would continue the last append. */
-  follows: number | null;
-  running: AbortController | null;
+  _follows: number | null;
+  _running: AbortController | null;
+}
+
+function isAbort(error: unknown): boolean {
+  return (error as Error).name === "AbortError";
+}
+
+function cut({ _running: running }: Stream): void {
+  if (running) running.abort();
 }
 
 const TICK_MS = 250;
@@ -34,144 +43,142 @@ const BACKLOG = 40;
 
 export class Session {
   readonly rate = new Rate();
-  private readonly stopped = new AbortController();
-  private readonly source = new MediaSource();
-  private readonly timer: number;
-  private rungs: Layout[] = [];
-  private rung = 0;
-  private pinned: string | null = null;
-  private video: Stream | null = null;
-  private audio: Stream | null = null;
+  private readonly _stopped = new AbortController();
+  private readonly _source = new MediaSource();
+  /** What ends with the session: its timer, and its listening to the element. */
+  private readonly _ends: (() => void)[];
+  private _rungs: Layout[] = [];
+  private _rung = 0;
+  private _pinned = "";
+  private _video: Stream | undefined;
+  private _audio: Stream | undefined;
+  private readonly _streams: Stream[] = [];
 
   /** Begins to fill `element` from its `startS`; `withPicture` false: sound alone. Bytes flow at once. */
   constructor(
-    private readonly element: HTMLVideoElement,
-    private readonly lesson: Lesson,
-    private readonly tables: Tables,
-    private readonly startS: number,
-    private readonly withPicture: boolean,
-    private readonly report: Report,
+    private readonly _element: HTMLVideoElement,
+    private readonly _lesson: Lesson,
+    private readonly _tables: Tables,
+    startS: number,
+    withPicture: boolean,
+    private readonly _report: Report,
   ) {
-    this.timer = window.setInterval(() => {
-      this.nudge();
-      this.pump();
+    const timer = setInterval(() => {
+      this._nudge();
+      this._pump();
     }, TICK_MS);
-    const address = URL.createObjectURL(this.source);
-    this.source.addEventListener("sourceopen", () => {
+    const address = URL.createObjectURL(this._source);
+    const opened = on(this._source, "sourceopen", () => {
+      opened(); // it comes again after the end
       URL.revokeObjectURL(address);
-      this.open();
-    }, { once: true });
-    element.src = address;
-    element.addEventListener("seeking", this.onSeeking);
-    element.addEventListener("waiting", this.onWaiting);
+      this._open(startS, withPicture);
+    });
+    _element.src = address;
+    this._ends = [
+      opened,
+      () => clearInterval(timer),
+      on(_element, "seeking", () => this._onSeeking()),
+      on(_element, "waiting", () => this._onWaiting()),
+    ];
   }
 
   stop(): void {
-    clearInterval(this.timer);
-    this.element.removeEventListener("seeking", this.onSeeking);
-    this.element.removeEventListener("waiting", this.onWaiting);
-    this.stopped.abort();
-    for (const stream of this.streams()) if (stream.running) stream.running.abort();
+    this._ends.forEach((end) => end());
+    this._stopped.abort();
+    this._streams.forEach(cut);
   }
 
-  /** The track whose picture (or sound alone) plays now. */
-  playing(): Track | null {
-    const stream = this.video || this.audio;
-    return stream && stream.layout.track;
+  /** The hash of the track whose picture (or sound alone) plays now. */
+  part(): string | null {
+    const [first] = this._streams;
+    return first ? first.layout.track.sha256 : null;
   }
 
   /** Whether everything that plays at `time` is held. */
   holds(time: number): boolean {
-    return this.streams().every((stream) => stream.buffer.book.end(time) !== null);
+    return this._streams.every((stream) => stream.buffer.book.end(time) !== null);
   }
 
-  /** Pins a video rung by name, or null to follow the link; what is held a few seconds on is fetched anew. */
-  pin(name: string | null): void {
-    this.pinned = name;
-    const video = this.video;
-    const wanted = this.rungs.findIndex((layout) => layout.track.name === name);
-    if (!video || wanted < 0 || wanted === this.rung) return;
-    this.switchTo(video, wanted);
-    const soon = this.element.currentTime + SOON_S;
-    const key = video.layout.keys.map((i) => video.layout.starts[i]!).find((start) => start >= soon);
-    if (key === undefined) return;
-    video.buffer.remove(key, Infinity).then(() => this.pump(), this.broke);
+  /** Pins a video rung by name; any other name follows the link. What is held a few seconds on is fetched anew. */
+  pin(name: string): void {
+    this._pinned = name;
+    const video = this._video;
+    const wanted = this._pinnedRung();
+    if (!video || wanted < 0 || wanted === this._rung) return;
+    this._switchTo(video, wanted);
+    const soon = this._element.currentTime + SOON_S;
+    const key = keysOf(video.layout).find((i) => video.layout.starts[i]! >= soon);
+    if (key) video.buffer.remove(video.layout.starts[key]!, Infinity).then(() => this._pump(), this._broke);
   }
 
-  private streams(): Stream[] {
-    return [this.video, this.audio].filter((stream): stream is Stream => stream !== null);
-  }
-
-  private readonly broke = (error: unknown): void => {
-    if (this.stopped.signal.aborted || (error as Error).name === "AbortError") return;
+  private readonly _broke = (error: unknown): void => {
+    if (this._stopped.signal.aborted || isAbort(error)) return;
     console.error(error);
-    this.report.failed(error instanceof Refused ? error.status : 0);
+    this._report.failed(error instanceof Refused ? error.status : 0);
   };
 
-  private open(): void {
-    if (this.stopped.signal.aborted) return;
+  private _open(startS: number, withPicture: boolean): void {
     try {
-      this.source.duration = this.tables.index.duration_ms / 1000;
-      const { videos, audios } = playable(this.tables.index);
-      this.rungs = this.withPicture ? videos.map((track) => this.tables.layout(track)) : [];
-      if (this.rungs[0]) this.video = this.stream(this.rungs[0]);
-      if (audios[0]) this.audio = this.stream(this.tables.layout(audios[0]));
+      this._source.duration = this._tables.index.duration_ms / 1000;
+      const { videos, audios } = this._tables;
+      this._rungs = withPicture ? videos.map((track) => this._tables.layout(track)) : [];
+      if (this._rungs[0]) this._video = this._stream(this._rungs[0]);
+      if (audios[0]) this._audio = this._stream(this._tables.layout(audios[0]));
+      if (startS) this._element.currentTime = startS;
+      this._pump();
     } catch (error) {
-      this.broke(error);
-      return;
+      this._broke(error);
     }
-    if (this.startS > 0) this.element.currentTime = this.startS;
-    this.pump();
   }
 
-  private stream(layout: Layout): Stream {
-    const added = this.source.addSourceBuffer(layout.track.type);
-    const buffer = new TrackBuffer(added, () => this.element.currentTime, this.stopped.signal);
-    return { buffer, layout, initOf: null, follows: null, running: null };
+  private _stream(layout: Layout): Stream {
+    const added = this._source.addSourceBuffer(layout.track.type);
+    const buffer = new TrackBuffer(added, () => this._element.currentTime, this._stopped.signal);
+    const stream = { buffer, layout, _initOf: null, _follows: null, _running: null };
+    this._streams.push(stream);
+    return stream;
   }
 
   /** Starts every request that the schedule asks for and that does not run yet. */
-  private pump(): void {
-    if (this.stopped.signal.aborted || this.source.readyState === "closed") return;
-    const now = this.element.currentTime;
-    if (this.streams().some((stream) => runsShort(stream.layout, now))) this.completeTables();
-    const { video, audio } = this;
-    if (audio && !audio.running) {
-      this.begin(audio, nextAudio(audio.layout, audio.buffer.book, now, audio.follows, this.pictureEnd(now)));
-    }
-    if (video && !video.running) this.begin(video, nextVideo(video.layout, video.buffer.book, now, video.follows));
-    this.endIfWhole(now);
+  private _pump(): void {
+    if (this._stopped.signal.aborted || this._source.readyState === "closed") return;
+    const now = this._element.currentTime;
+    if (this._streams.some((stream) => runsShort(stream.layout, now))) this._completeTables();
+    const { _video: video, _audio: audio } = this;
+    if (audio) this._begin(audio, nextAudio(audio.layout, audio.buffer.book, now, audio._follows, this._pictureEnd(now)));
+    if (video) this._begin(video, nextVideo(video.layout, video.buffer.book, now, video._follows));
+    this._endIfWhole(now);
   }
 
   /** How far the picture reaches; null when there is none, or when all of it is here. */
-  private pictureEnd(now: number): number | null {
-    const { video } = this;
-    const end = video && video.buffer.book.end(now);
-    if (!video || (end !== null && this.atEnd(video, end))) return null;
-    return end === null ? now : end;
+  private _pictureEnd(now: number): number | null {
+    if (!this._video) return null;
+    const { layout, buffer: { book } } = this._video;
+    return isComplete(layout, book, now) ? null : book.end(now) || now;
   }
 
-  private begin(stream: Stream, want: Want | null): void {
-    if (!want) return;
-    const running = (stream.running = new AbortController());
-    this.run(stream, want, running.signal)
-      .catch((error) => this.lost(stream, error))
+  private _begin(stream: Stream, want: Want | null): void {
+    if (!want || stream._running) return;
+    const running = (stream._running = new AbortController());
+    this._run(stream, want, running.signal)
+      .catch((error) => this._lost(stream, error))
       .then(() => {
-        if (stream.running === running) stream.running = null;
-        this.pump();
+        if (stream._running === running) stream._running = null;
+        this._pump();
       })
-      .catch(this.broke);
+      .catch(this._broke);
   }
 
-  private async run(stream: Stream, want: Want, signal: AbortSignal): Promise<void> {
-    const { layout, buffer, layout: { track } } = stream;
-    const url = this.lesson.base + track.sha256;
+  private async _run(stream: Stream, want: Want, signal: AbortSignal): Promise<void> {
+    const { layout, buffer } = stream;
+    const { track } = layout;
+    const url = this._lesson.base + track.sha256;
     const slicer = new Slicer(layout.offsets, want.first);
-    stream.follows = null;
-    if (stream.initOf !== track.name) {
-      const init = await this.initOf(track, url, signal);
+    stream._follows = null;
+    if (stream._initOf !== track.name) {
+      const init = await this._initOf(track, url, signal);
       await buffer.init(init, track.type, -track.priming_ticks / track.timescale);
-      stream.initOf = track.name;
+      stream._initOf = track.name;
     }
     // Bytes are read as soon as they are there, not when the buffer has room: a cut loses what nobody has read yet.
     let appended = Promise.resolve();
@@ -184,10 +191,10 @@ export class Session {
           waiting--;
           if (signal.aborted) return;
           await buffer.append(whole, layout.starts[chunk]!, layout.starts[chunk + 1]!);
-          stream.follows = chunk + 1;
-          if (!signal.aborted) this.arrived(stream, chunk + 1);
+          stream._follows = chunk + 1;
+          if (!signal.aborted) this._arrived(stream, chunk + 1);
         });
-        appended.catch(() => stream.running && stream.running.abort()); // and awaited below
+        appended.catch(() => cut(stream)); // and awaited below
       }
       if (waiting > BACKLOG) await appended;
     };
@@ -197,104 +204,103 @@ export class Session {
       take,
       position: () => slicer.position(),
       end: layout.offsets[want.last]!,
-      flowing: (yes) => (yes ? this.rate.begin(performance.now()) : this.rate.end(performance.now())),
-      connected: (yes) => this.report.connected(yes),
+      link: (state) => {
+        if (state === "flows") this.rate.begin(performance.now());
+        if (state === "ended") this.rate.end(performance.now());
+        else this._report.connected(state === "flows");
+      },
     }).catch((error) => appended.then(() => Promise.reject(error)));
     await appended;
   }
 
   /** A chunk is in: start what else is due; end this request where it has nothing more to bring. */
-  private arrived(stream: Stream, next: number): void {
-    this.nudge();
-    if (stream === this.video && this.audio && !this.audio.running) this.pump();
+  private _arrived(stream: Stream, next: number): void {
+    this._nudge();
+    if (stream === this._video) this._pump();
     const here = stream.layout.starts[next]!;
     const held = stream.buffer.book.end(here);
     if (held !== null && held > here + SOON_S) {
-      if (stream.running) stream.running.abort(); // the gap is filled
-    } else if (stream === this.video && next < stream.layout.chunks && isEntry(stream.layout, next)) {
-      const rung = this.decide(here - this.element.currentTime);
-      if (rung !== this.rung) this.switchTo(stream, rung);
+      cut(stream); // the gap is filled
+    } else if (stream === this._video && next < stream.layout.chunks && entryOf(stream.layout, next) === next) {
+      const rung = this._decide(here - this._element.currentTime);
+      if (rung !== this._rung) this._switchTo(stream, rung);
     }
   }
 
-  private decide(reserve: number): number {
-    const pinned = this.rungs.findIndex((layout) => layout.track.name === this.pinned);
-    if (pinned >= 0) return pinned;
-    const audioBps = this.audio ? this.audio.layout.track.bandwidth_bps : 0;
-    return chooseRung(this.rungs.map((layout) => layout.track.bandwidth_bps), this.rung, { rate: this.rate.bps(), reserve, audioBps });
+  private _pinnedRung(): number {
+    return this._rungs.findIndex(({ track }) => track.name === this._pinned);
   }
 
-  private switchTo(video: Stream, rung: number): void {
-    this.rung = rung;
-    video.layout = this.rungs[rung]!;
-    video.follows = null;
-    if (video.running) video.running.abort();
+  private _decide(reserve: number): number {
+    const pinned = this._pinnedRung();
+    if (pinned >= 0) return pinned;
+    const audioBps = this._audio ? this._audio.layout.track.bandwidth_bps : 0;
+    const rungs = this._rungs.map(({ track }) => track.bandwidth_bps);
+    return chooseRung(rungs, this._rung, { rate: this.rate.bps(), reserve, audioBps });
+  }
+
+  private _switchTo(video: Stream, rung: number): void {
+    this._rung = rung;
+    video.layout = this._rungs[rung]!;
+    video._follows = null;
+    cut(video);
   }
 
   /** A request ended badly: a rung that the box does not hold is left out, anything else ends playing. */
-  private lost(stream: Stream, error: unknown): void {
-    if ((error as Error).name === "AbortError") return;
-    const gone = error instanceof Refused && (error.status === 404 || error.status === 410);
-    if (!gone || stream !== this.video || this.rungs.length < 2) throw error;
-    this.rungs.splice(this.rungs.indexOf(stream.layout), 1);
-    this.switchTo(stream, Math.max(0, Math.min(this.rung - 1, this.rungs.length - 1)));
+  private _lost(stream: Stream, error: unknown): void {
+    if (isAbort(error)) return;
+    const gone = error instanceof Refused && error.status === 404;
+    if (!gone || stream !== this._video || this._rungs.length < 2) throw error;
+    this._rungs.splice(this._rungs.indexOf(stream.layout), 1);
+    this._switchTo(stream, Math.max(0, this._rung - 1));
   }
 
-  private async initOf(track: Track, url: string, signal: AbortSignal): Promise<Uint8Array> {
-    const inline = this.lesson.init[track.name];
+  private async _initOf(track: Track, url: string, signal: AbortSignal): Promise<Uint8Array> {
+    const inline = this._lesson.init[track.name];
     if (inline) return Uint8Array.from(atob(inline), (letter) => letter.charCodeAt(0));
     return readWhole(url, 0, track.init_bytes, signal);
   }
 
-  private completeTables(): void {
+  private _completeTables(): void {
     const came = (): void => {
-      this.rungs = this.rungs.map((layout) => this.tables.renewed(layout));
-      if (this.audio) this.audio.layout = this.tables.renewed(this.audio.layout);
-      if (this.video) this.video.layout = this.rungs[this.rung]!;
-      this.pump();
+      this._rungs = this._rungs.map((layout) => this._tables.layout(layout.track));
+      if (this._audio) this._audio.layout = this._tables.layout(this._audio.layout.track);
+      if (this._video) this._video.layout = this._rungs[this._rung]!;
+      this._pump();
     };
-    this.tables.complete(this.stopped.signal, came, this.broke);
+    this._tables.complete(this._stopped.signal, came, this._broke);
   }
 
-  private atEnd(stream: Stream, end: number): boolean {
-    return stream.layout.whole && end >= endOf(stream.layout) - 0.1;
+  private _endIfWhole(now: number): void {
+    if (this._source.readyState !== "open") return;
+    const all = this._streams.every(({ _running, layout, buffer }) => !_running && isComplete(layout, buffer.book, now));
+    const updating = Array.from(this._source.sourceBuffers).some((buffer) => buffer.updating);
+    if (all && !updating) this._source.endOfStream();
   }
 
-  private endIfWhole(now: number): void {
-    if (this.source.readyState !== "open") return;
-    const all = this.streams().every((stream) => {
-      const end = stream.buffer.book.end(Math.min(now, endOf(stream.layout) - 0.2));
-      return !stream.running && end !== null && this.atEnd(stream, end);
-    });
-    const updating = Array.from(this.source.sourceBuffers).some((buffer) => buffer.updating);
-    if (all && !updating) this.source.endOfStream();
-  }
-
-  private readonly onSeeking = (): void => {
-    const now = this.element.currentTime;
-    for (const stream of this.streams()) {
-      stream.buffer.reconcile();
-      if (!stream.running) continue;
-      const { follows, layout, buffer } = stream;
+  private _onSeeking(): void {
+    const now = this._element.currentTime;
+    for (const stream of this._streams) {
+      const { _follows: follows, layout, buffer } = stream;
+      buffer.reconcile();
       const arriving = follows === null ? null : layout.starts[follows]!;
-      if (!stillUseful(arriving, buffer.book.end(now), now)) stream.running.abort();
+      if (!stillUseful(arriving, buffer.book.end(now), now)) cut(stream);
     }
-    this.pump();
-  };
+    this._pump();
+  }
 
-  private readonly onWaiting = (): void => {
-    if (!this.element.seeking) for (const stream of this.streams()) stream.buffer.reconcile();
-    this.pump();
-  };
+  private _onWaiting(): void {
+    if (!this._element.seeking) for (const stream of this._streams) stream.buffer.reconcile();
+    this._pump();
+  }
 
   /** A track may start a frame late: step over a hole of less than half a second. */
-  private nudge(): void {
-    const { buffered, currentTime, readyState } = this.element;
-    if (readyState > 2 || this.element.error) return;
+  private _nudge(): void {
+    const { buffered, currentTime, readyState } = this._element;
+    if (readyState > 2) return;
     for (let i = 0; i < buffered.length; i++) {
-      const late = buffered.start(i) - currentTime;
-      if (late > 0 && late < 0.5 && (i === 0 || buffered.end(i - 1) <= currentTime + 0.01))
-        this.element.currentTime = buffered.start(i) + 0.001;
+      const start = buffered.start(i);
+      if (start > currentTime && start < currentTime + 0.5) this._element.currentTime = start + 0.001;
     }
   }
 }

@@ -1,56 +1,46 @@
-// The lesson's tables: the first minutes came with the page, the rest is one part that is fetched when needed.
+// The lesson's tracks and their tables: the first minutes came with the page, the rest is one part, fetched when needed.
 
-import { Refused } from "./fetching.js";
+import { ask, Refused } from "./fetching.js";
 import { layoutOf, type Layout } from "./layout.js";
 import type { Lesson, LessonIndex, Track } from "./lesson.js";
 
 const RETRY_MS = 2000;
 
 export class Tables {
-  private coming = false;
-  private whole = false;
   index: LessonIndex;
+  /** The tracks that this browser plays: lowest picture first, smallest sound first. */
+  readonly videos: Track[];
+  readonly audios: Track[];
+  private _asked = false;
 
-  constructor(private readonly lesson: Lesson) {
-    this.index = lesson.index;
+  constructor(private readonly _lesson: Lesson) {
+    this.index = _lesson.index;
+    const known = this.index.tracks
+      .filter(({ type }) => "MediaSource" in window && MediaSource.isTypeSupported(type))
+      .sort((a, b) => a.bandwidth_bps - b.bandwidth_bps);
+    this.videos = known.filter(({ kind }) => kind === "video");
+    this.audios = known.filter(({ kind }) => kind === "audio");
   }
 
-  layout(track: Track): Layout {
-    const layout = layoutOf(track, this.index.duration_ms, this.lesson.sizes[track.name]);
-    return this.whole ? { ...layout, whole: true } : layout;
+  /** A track with the tables as they are known now. */
+  layout({ name }: Track): Layout {
+    const track = this.index.tracks.find((one) => one.name === name)!;
+    const layout = layoutOf(track, this._lesson.sizes[name]!);
+    return { ...layout, whole: layout.whole || this.index !== this._lesson.index };
   }
 
-  /** The same track with the tables as they are known now. */
-  renewed(layout: Layout): Layout {
-    const track = this.index.tracks.find((one) => one.name === layout.track.name);
-    return track ? this.layout(track) : layout;
-  }
-
-  /** Fetches the whole index once; `came` is called when it is here, `failed` when it never will be. */
+  /** Fetches the whole index once; `came` is called when it is here, `failed` when the box refused it. */
   complete(signal: AbortSignal, came: () => void, failed: (error: unknown) => void): void {
-    if (this.coming || this.whole) return;
-    this.coming = true;
-    this.fetch(signal).then(came, (error) => {
-      if (signal.aborted) this.coming = false;
-      else if (error instanceof Refused && error.status < 500) failed(error);
-      else setTimeout(() => (this.coming = false), RETRY_MS);
+    if (this._asked) return;
+    this._asked = true;
+    this._fetch(signal).then(came, (error) => {
+      setTimeout(() => (this._asked = false), RETRY_MS);
+      if (error instanceof Refused) failed(error);
     });
   }
 
-  private async fetch(signal: AbortSignal): Promise<void> {
-    const answer = await fetch(this.lesson.base + this.lesson.index_sha256, { signal });
-    if (!answer.ok) throw new Refused(answer.status);
+  private async _fetch(signal: AbortSignal): Promise<void> {
+    const answer = await ask(this._lesson.base + this._lesson.index_sha256, { signal });
     this.index = (await answer.json()) as LessonIndex;
-    this.whole = true;
   }
-}
-
-/** The tracks that this browser plays: video lowest first, sound smallest first. */
-export function playable(index: LessonIndex): { videos: Track[]; audios: Track[] } {
-  const known = index.tracks.filter((track) => MediaSource.isTypeSupported(track.type));
-  const sorted = known.sort((a, b) => a.bandwidth_bps - b.bandwidth_bps);
-  return {
-    videos: sorted.filter((track) => track.kind === "video"),
-    audios: sorted.filter((track) => track.kind === "audio"),
-  };
 }

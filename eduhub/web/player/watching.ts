@@ -1,9 +1,10 @@
 // Turns what the element plays into events, and sees that they leave before the page does.
 
+import { on } from "./listen.js";
 import { Journal, type Watched } from "./journal.js";
 import type { Lesson } from "./lesson.js";
 import { Outbox, type Post, type Shelf } from "./outbox.js";
-import { newUid } from "./uids.js";
+import { uuid7 } from "./uids.js";
 
 const EVERY_MS = 10_000;
 
@@ -15,8 +16,8 @@ const post: Post = async (url, body) => {
     body,
     credentials: "omit",
   });
-  const text = await answer.text();
-  return { status: answer.status, json: text.startsWith("{") ? JSON.parse(text) : null };
+  const json = await answer.json().catch(() => null); // a proxy on the way answers in HTML
+  return { status: answer.status, json };
 };
 
 function shelf(): Shelf | null {
@@ -30,32 +31,27 @@ function shelf(): Shelf | null {
 /** The outbox of this browser, which sends at once what earlier pages left. */
 export function openOutbox(): Outbox {
   const outbox = new Outbox(shelf(), post);
-  const leave = (): void => beacon(outbox);
-  addEventListener("pagehide", leave);
-  addEventListener("online", () => outbox.flush());
+  on(window, "online", () => outbox.flush());
   outbox.flush();
   return outbox;
 }
 
-/** The page is going: hand the batches to the browser. They stay in the outbox, as no answer will be seen. */
-function beacon(outbox: Outbox): void {
-  for (const { url, token, events } of outbox.batches()) {
-    const body = JSON.stringify({ token, events });
-    const sent = navigator.sendBeacon && navigator.sendBeacon(url, new Blob([body], { type: "text/plain" }));
-    if (!sent) {
-      fetch(url, { method: "POST", body, keepalive: true, credentials: "omit" }).catch(() => undefined); // stays stored
-    }
-  }
+/** When the page goes, hands the batches to the browser. They stay in the outbox, as no answer will be seen. */
+export function sendOnLeaving(outbox: Outbox): void {
+  on(window, "pagehide", () => {
+    for (const { url, token, events } of outbox.batches()) navigator.sendBeacon(url, JSON.stringify({ token, events }));
+  });
 }
 
-/** Watches `element`; `part` names the hash of the track that plays. */
+/** Watches `element` for the person whose token the page has; `part` names the hash of the track that plays. */
 export function watch(element: HTMLVideoElement, lesson: Lesson, outbox: Outbox, part: () => string | null): void {
+  const { url, token } = lesson.events;
+  if (!token) return; // nobody is signed in: nothing is noted
   const journal = new Journal();
   const keep = (watched: Watched | null): void => {
     if (!watched) return;
-    const { url, token } = lesson.events;
     const event = {
-      uid: newUid(),
+      uid: uuid7(),
       kind: "watched",
       version: 1,
       lesson: lesson.lesson,
@@ -73,21 +69,18 @@ export function watch(element: HTMLVideoElement, lesson: Lesson, outbox: Outbox,
     settle();
     outbox.flush();
   };
-  element.addEventListener("playing", () => keep(journal.startAt(now(), part())));
-  element.addEventListener("seeking", settle);
-  element.addEventListener("seeked", () => keep(journal.startAt(now(), part())));
-  element.addEventListener("timeupdate", () => {
+  on(element, "playing seeked", () => keep(journal.startAt(now(), part())));
+  on(element, "seeking", settle);
+  on(element, "timeupdate", () => {
     if (!element.paused && !element.seeking) keep(journal.at(now(), part()));
   });
-  element.addEventListener("waiting", () => {
+  on(element, "waiting", () => {
     if (!element.seeking && element.currentTime > 0) journal.stalled();
   });
-  element.addEventListener("pause", settleAndSend);
-  element.addEventListener("ended", settleAndSend);
+  on(element, "pause ended", settleAndSend);
   setInterval(settleAndSend, EVERY_MS);
-  // Registered in the capture phase, so that the stretch is in the outbox before the outbox's own listener sends.
-  addEventListener("pagehide", settle, true);
-  document.addEventListener("visibilitychange", () => {
+  on(window, "pagehide", settle);
+  on(document, "visibilitychange", () => {
     if (document.visibilityState === "hidden") settleAndSend();
   });
 }

@@ -7,11 +7,10 @@ export function say(words: Record<string, string>, key: string, places: Record<s
 
 /** 3725 -> "1:02:05". */
 export function clock(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (n: number): string => (n < 10 ? "0" : "") + n;
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor(whole / 60) % 60;
-  return (hours ? hours + ":" + two(minutes) : minutes) + ":" + two(whole % 60);
+  const two = (n: number): string => (n < 10 ? "0" : "") + Math.floor(n);
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return (hours ? hours + ":" + two(minutes) : minutes) + ":" + two(seconds % 60);
 }
 
 /** Megabytes for people: one decimal below ten. */
