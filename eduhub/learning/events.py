@@ -10,6 +10,7 @@ deletes what the hub acknowledged.
 This module must not know HTTP, tokens or how events travel. See docs/formats/events.md.
 """
 
+import functools
 import json
 import re
 from collections.abc import Collection, Sequence
@@ -23,6 +24,8 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.accounts.models import Person, RoleGrant
 from eduhub.changes import Tombstone
+from eduhub.delivery.models import PackageRow
+from eduhub.delivery.package import Manifest
 from eduhub.errors import BadFormat, BadInput, EduHubError
 from eduhub.learning import progress
 from eduhub.learning.models import Event
@@ -33,7 +36,7 @@ MAX_EVENT_BYTES = 4096
 MAX_SUBJECTS = 100
 _WORD = re.compile(r"[a-z][a-z0-9_.]{0,19}")
 _OF_NOBODY = frozenset({"system", "station"})  # contexts in which an event may have no actor
-# Watching at a quarter of the speed takes four times as long; nothing takes longer.
+# Watching at a quarter of the speed takes four times as long; nothing takes longer, nor reaches beyond the end.
 _SLOWEST, _SLACK_MS = 4, 5_000
 
 
@@ -166,6 +169,9 @@ def _reason(session: Session, event: Event, *, hub: bool) -> str | None:
         span_ms = event.to_ms - event.from_ms
         if span_ms < 0 or (event.watched_ms or 0) > _SLOWEST * span_ms + _SLACK_MS:
             return "impossible_times"
+        longest_ms = _length_ms(session, event)
+        if longest_ms is not None and event.to_ms > longest_ms + _SLACK_MS:
+            return "beyond_the_end"
     if not hub or event.actor_uid is None:
         return None
     person = session.get(Person, event.actor_uid)
@@ -174,6 +180,21 @@ def _reason(session: Session, event: Event, *, hub: bool) -> str | None:
     if person.org_uid != event.org_uid and not _was_ever_at(session, event.actor_uid, event.org_uid):
         return "never_enrolled"
     return None
+
+
+def _length_ms(session: Session, event: Event) -> int | None:
+    """How long the lesson is on the event's time axis; None when no package of it was ever here."""
+    written = session.scalars(
+        select(PackageRow.manifest).where(
+            PackageRow.lesson_uid == event.lesson_uid, PackageRow.timeline_uid == event.timeline_uid
+        )
+    )
+    return max((_duration_ms(manifest) for manifest in written), default=None)
+
+
+@functools.lru_cache(maxsize=256)
+def _duration_ms(manifest: bytes) -> int:
+    return Manifest.from_bytes(manifest).duration_ms
 
 
 def _was_ever_at(session: Session, person_uid: str, org_uid: str) -> bool:

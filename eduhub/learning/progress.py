@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from eduhub import changes
@@ -19,6 +19,7 @@ from eduhub.accounts.models import Person, RoleGrant
 from eduhub.changes import Machine
 from eduhub.errors import BadFormat, BadInput
 from eduhub.learning.models import Event, Progress
+from eduhub.schools.models import Enrolment
 from eduhub.uids import parse_uid
 
 LONGEST_MS = 48 * 3600 * 1000
@@ -68,7 +69,13 @@ def credited(session: Session, event: Event) -> list[str]:
         return [event.actor_uid] if event.actor_uid is not None else []
     if event.actor_uid is None or not _may_name_others(session, event.actor_uid):
         return [event.actor_uid] if event.actor_uid in event.subject_uids else []
-    known = session.scalars(select(Person.uid).where(Person.uid.in_(event.subject_uids)))
+    # A teacher names the children of the school where it happened, also those who have left it since.
+    were_there = select(Enrolment.person_uid).where(Enrolment.org_uid == event.org_uid)
+    known = session.scalars(
+        select(Person.uid).where(
+            Person.uid.in_(event.subject_uids), or_(Person.org_uid == event.org_uid, Person.uid.in_(were_there))
+        )
+    )
     return sorted(known)
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import func, select
 from eduhub import changes
 from eduhub.accounts.models import Person, RoleGrant
 from eduhub.db import Database
+from eduhub.delivery.models import PackageRow
+from eduhub.delivery.package import Manifest
 from eduhub.errors import BadFormat
 from eduhub.learning import events, progress
 from eduhub.learning.models import Event
@@ -178,6 +180,57 @@ def test_a_class_screen_credits_every_child_that_the_teacher_names(database, dol
     assert (seen_ms(database, dolma), seen_ms(database, tashi.uid)) == (10_000, 0)
 
 
+def test_a_teacher_credits_no_child_of_another_school_but_a_guest_and_one_who_left(database, dolma):
+    elsewhere = new_uid()
+    with database.write() as session:
+        tashi = Person(org_uid=SCHOOL, name="Tashi", sign_in_name="tashi", language=None, picture=None)
+        stranger, guest = (
+            Person(org_uid=elsewhere, name=name, sign_in_name=None, language=None, picture=None) for name in ("Lhamo", "Nima")
+        )
+        session.add_all([tashi, stranger, guest])
+        session.flush()
+        session.add(
+            RoleGrant(
+                org_uid=SCHOOL, person_uid=tashi.uid, role="teacher", scope_kind="organisation", scope_uid=SCHOOL,
+                starts_on="2026-01-01", ended_on=None,
+            )
+        )  # fmt: skip
+        session.add(
+            Enrolment(org_uid=SCHOOL, person_uid=guest.uid, group_uid=new_uid(), starts_on="2026-01-01", ended_on="2026-02-01")
+        )
+    record(database, [watched(tashi.uid, context="class_screen", subjects=[dolma, stranger.uid, guest.uid])])
+    assert [seen_ms(database, uid) for uid in (dolma, stranger.uid, guest.uid)] == [10_000, 0, 10_000]
+
+
+def hold_package(database: Database, timeline: str, duration_ms: int) -> None:
+    manifest = Manifest(
+        hub=new_uid(), lesson=LESSON, course=new_uid(), org=SCHOOL, revision=1, timeline=timeline, supersedes=None,
+        language="zh", titles={"zh": "水"}, texts={}, audience="own", duration_ms=duration_ms, parts=(),
+    ).to_bytes()  # fmt: skip
+    with database.write() as session:
+        session.add(PackageRow(
+            id=f"{duration_ms:064x}", lesson_uid=LESSON, course_uid=None, org_uid=SCHOOL, revision=1, timeline_uid=timeline,
+            manifest=manifest, signature={}, floor_held=False, superseded_by=None, superseded_steady_s=None,
+            withdrawn=False, made_ms=0,
+        ))  # fmt: skip
+
+
+def test_nobody_watches_beyond_the_end_of_a_lesson(database, dolma):
+    hold_package(database, TIMELINE, 59_000)
+    hold_package(database, TIMELINE, 61_000)  # the master is a little longer than the light copy
+    beyond, at_the_end = watched(dolma, 0, 86_400_000), watched(dolma, 50_000, 61_500)
+    done = record(database, [beyond, at_the_end])
+    assert (done.quarantined, [row.uid for row in done.accepted]) == ([beyond["uid"]], [at_the_end["uid"]])
+    assert seen_ms(database, dolma) == 11_500
+    with database.read() as session:
+        assert session.get_one(Event, beyond["uid"]).quarantined == "beyond_the_end"
+
+
+def test_an_event_of_a_time_axis_that_is_not_known_here_counts_as_before(database, dolma):
+    hold_package(database, new_uid(), 1_000)
+    assert record(database, [watched(dolma)]).quarantined == []
+
+
 def test_a_child_cannot_credit_a_friend(database, dolma):
     with database.write() as session:
         friend = Person(org_uid=SCHOOL, name="Lhamo", sign_in_name=None, language=None, picture=None)
@@ -222,7 +275,7 @@ def test_the_format_document_and_its_vectors_say_what_the_code_does():
             events.parse(vector["event"], source=BOX)
     document = (folder / "events.md").read_text(encoding="utf-8")
     reasons = set(re.findall(r'"([a-z_]+)"', Path(events.__file__).read_text(encoding="utf-8"))) & {
-        "impossible_times", "unknown_actor", "never_enrolled", "foreign_organisation", "unreadable",
+        "impossible_times", "beyond_the_end", "unknown_actor", "never_enrolled", "foreign_organisation", "unreadable",
     }  # fmt: skip
-    assert len(reasons) == 5
+    assert len(reasons) == 6
     assert all(f"`{reason}`" in document for reason in reasons)
