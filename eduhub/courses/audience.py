@@ -47,7 +47,7 @@ def may_read(session: Session, lesson: Lesson, person_uid: str | None, on: str) 
     if person_uid is None:
         return False
     grants = roles.of(session, person_uid, on)
-    if any(_reads_by_role(session, grant, course, is_published=is_published, on=on) for grant in grants):
+    if any(_reads_by_role(session, grant, course, lesson, on) for grant in grants):
         return True
     return is_published and any(
         reaches(course, organisations.path(session, group.org_uid)) and _is_taught(session, group.uid, lesson, on)
@@ -113,7 +113,8 @@ def _planned(group_uid: str) -> tuple[ColumnElement[bool], ...]:
     return (PlanRow.group_uid == group_uid, PlanRow.dropped_on.is_(None))
 
 
-def _reads_by_role(session: Session, grant: RoleGrant, course: Course, *, is_published: bool, on: str) -> bool:
+def _reads_by_role(session: Session, grant: RoleGrant, course: Course, lesson: Lesson, on: str) -> bool:
+    is_published = lesson.state == PUBLISHED
     if grant.role not in roles.STAFF:  # a student reads by enrolment only
         return False
     if grant.scope_kind == "all":
@@ -126,8 +127,7 @@ def _reads_by_role(session: Session, grant: RoleGrant, course: Course, *, is_pub
         group = session.get(Group, grant.scope_uid)
         if group is None or not is_published:
             return False
-        taken = {found.uid for found in courses_of_group(session, group.uid, on)}
-        return course.uid in taken
+        return reaches(course, organisations.path(session, group.org_uid)) and _is_taught(session, group.uid, lesson, on)
     if grant.scope_kind == "organisation":
         owner_path = organisations.path(session, course.org_uid)
         if grant.scope_uid in owner_path:  # the owner's own staff, and whoever stands above the owner

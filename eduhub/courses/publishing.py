@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import clock, logs
+from eduhub import changes, clock, logs
 from eduhub.accounts import audit
 from eduhub.courses import editing
 from eduhub.courses.models import Course, Lesson, LessonSource
@@ -85,8 +85,7 @@ def ready_source(session: Session, lesson_uid: str) -> LessonSource | None:
             select(Rendition.name).where(Rendition.source_uid == Source.uid).exists(),
         )
     ).all()
-    # By uid among equals: sources are attached at the hub alone, so their uids come in order.
-    return max(found, key=lambda row: (row.purpose == "master", row.uid), default=None)
+    return max(found, key=lambda row: (row.purpose == "master", _attached(session, row)), default=None)
 
 
 # --- inside -------------------------------------------------------------------------
@@ -135,18 +134,25 @@ def _bring_out(
 
 def _replace_older(session: Session, lesson: Lesson, source: LessonSource) -> None:
     """Sources that this one replaces are used no more; another recording is another time axis."""
-    older = session.scalars(
+    others = session.scalars(
         select(LessonSource).where(
             LessonSource.lesson_uid == lesson.uid,
             LessonSource.purpose == source.purpose,
-            LessonSource.uid < source.uid,
+            LessonSource.uid != source.uid,
             LessonSource.replaced_on.is_(None),
         )
     ).all()
+    older = [row for row in others if _attached(session, row) < _attached(session, source)]
     for row in older:
         row.replaced_on = clock.now().date().isoformat()
     if older and lesson.package_id is not None:
         lesson.timeline_uid = new_uid()
+
+
+def _attached(session: Session, row: LessonSource) -> tuple[int, str]:
+    """The row's place among the sources of its lesson: by the log's counter, which no wrong clock moves."""
+    written = changes.versions(session, LessonSource.__tablename__, row.uid)
+    return max((change.counter for change in written if change.field == "source_uid"), default=0), row.uid
 
 
 def _manifest(

@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import select
 
+from eduhub import clock
 from eduhub.accounts.models import AuditEntry
 from eduhub.courses import editing, publishing
 from eduhub.courses.models import Lesson, LessonSource
@@ -13,7 +14,7 @@ from eduhub.delivery.models import CatalogEntry, PackageRow, PartRow
 from eduhub.delivery.package import Manifest
 from eduhub.errors import NotFound
 from eduhub.installation import Installation, JobContext
-from eduhub.media.models import Source
+from eduhub.media.models import Rendition, Source
 from eduhub.uids import new_uid
 from tests.courses.conftest import House, add_lesson, prepare
 
@@ -129,6 +130,23 @@ def test_another_recording_goes_out_by_itself_on_a_timeline_of_its_own(installat
     with installation.database.read() as session:
         replaced = session.scalars(select(LessonSource.replaced_on).order_by(LessonSource.uid)).all()
     assert [day is not None for day in replaced] == [True, False]
+
+
+def test_a_recording_that_was_sent_before_a_wrong_clock_was_set_right_is_still_the_older_one(installation, lesson):
+    clock.freeze(4_070_908_800_000)
+    make_ready(installation, lesson)
+    publish(installation, lesson)
+    clock.freeze(1_795_000_000_000)
+    with installation.database.write() as session:
+        second = prepare(session, installation, lesson, "take 2")
+    run_job(installation, lesson)
+    assert look(installation, lesson)[1] == 2
+    with installation.database.read() as session:
+        used = session.scalars(select(LessonSource.source_uid).where(LessonSource.replaced_on.is_(None))).all()
+        package = session.scalars(select(PackageRow).where(PackageRow.revision == 2)).one()
+        parts = {part.sha256 for part in Manifest.from_bytes(package.manifest).parts}
+        made = set(session.scalars(select(Rendition.sha256).where(Rendition.source_uid == second)))
+    assert (used, parts) == ([second], made)
 
 
 def test_a_master_follows_a_light_copy_of_the_same_recording_on_the_same_timeline(installation, lesson):

@@ -176,3 +176,20 @@ def test_a_childs_lessons_come_in_the_order_of_the_course(installation, house, l
         found = [row.uid for row in audience.lessons_of_person(session, house.dolma, ON)]
         assert found == [lesson, others[1], others[0]]
         assert [course.uid for course in audience.courses_of_group(session, house.group, ON)] == [house.course]
+
+
+def test_a_teacher_of_a_class_reads_what_is_planned_for_it_like_its_children(installation, house, lesson):
+    change(installation, house.course, audience="all")
+    with installation.database.write() as session:
+        roles.grant(
+            session, person_uid=house.lhamo, role="teacher", scope_kind="group", scope_uid=house.nyima_group,
+            org_uid=house.nyima, starts_on=SINCE,
+        )  # fmt: skip
+        enrolled = session.scalars(select(Enrolment).where(Enrolment.person_uid == house.lhamo)).one()
+        enrolment.withdraw(session, enrolled.uid, ON, "withdrawn")
+    assert "lhamo" not in readers(installation, house, lesson)
+    with installation.database.write() as session:
+        plan.add(session, group_uid=house.nyima_group, lesson_uid=lesson)
+    assert "lhamo" in readers(installation, house, lesson)
+    change(installation, house.course, audience="own")
+    assert "lhamo" not in readers(installation, house, lesson)
