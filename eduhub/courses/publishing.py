@@ -31,6 +31,11 @@ log = logs.logger(__name__)
 _PICTURE_PURPOSES = ("master", "light")
 
 
+def after_preparing(lesson_uid: str) -> dict[str, Any]:
+    """The job that follows when a file of this lesson is prepared, as an upload intent carries it."""
+    return {"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}}
+
+
 def publish_if_ready(context: JobContext, lesson_uid: str) -> None:
     """The job after a source was prepared: publish the lesson if its teacher wants that. Safe to repeat."""
     with context.installation.database.write() as session:

@@ -11,10 +11,10 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -57,11 +57,14 @@ def receive(installation: Installation, intent: UploadIntent, stream: Stream, fi
             state="arrived", sha256=blob.sha256, bytes=size, made_ms=clock.now_ms(),
         )
         session.add(source)
-        queue.enqueue(
-            session, PREPARE, {"source_uid": intent.source_uid}, then=intent.then, org_uid=intent.org_uid,
-            dedupe=f"{PREPARE}:{intent.source_uid}",
-        )
+        enqueue_preparing(session, source, then=intent.then)
     return source
+
+
+def enqueue_preparing(session: Session, source: Source, *, then: Mapping[str, Any] | None) -> None:
+    """Have an arrived file prepared; once, however often it is asked for while that waits or runs."""
+    args = {"source_uid": source.uid}
+    queue.enqueue(session, PREPARE, args, then=then, org_uid=source.org_uid, dedupe=f"{PREPARE}:{source.uid}")
 
 
 def shown_name(file_name: str) -> str:

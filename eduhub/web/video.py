@@ -7,10 +7,11 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub.courses import publishing
 from eduhub.courses.models import Lesson, LessonSource
 from eduhub.installation import Installation
 from eduhub.jobs.models import JobRow
-from eduhub.media import intents
+from eduhub.media import intents, uploads
 from eduhub.media.models import Rendition, Source
 from eduhub.web import states
 from eduhub.web.states import State
@@ -75,7 +76,7 @@ def _jobs(session: Session, source_uids: Iterable[str]) -> dict[str, JobRow]:
         return {}
     of_source = JobRow.args["source_uid"].as_string()
     rows = session.scalars(
-        select(JobRow).where(JobRow.kind == "media.prepare", of_source.in_(wanted)).order_by(JobRow.made_ms)
+        select(JobRow).where(JobRow.kind == uploads.PREPARE, of_source.in_(wanted)).order_by(JobRow.made_ms)
     )
     return {row.args["source_uid"]: row for row in rows}
 
@@ -118,7 +119,7 @@ def upload_form(installation: Installation, lesson: Lesson, source_uid: str) -> 
     intent = intents.UploadIntent(
         source_uid=source_uid, org_uid=lesson.org_uid, lesson_uid=lesson.uid, language=lesson.language,
         max_bytes=settings.upload_max_mb << 20,
-        then={"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson.uid}},
+        then=publishing.after_preparing(lesson.uid),
         expires_steady_s=int(installation.steady.now_s()) + INTENT_LASTS_S, back=f"/teaching/lessons/{lesson.uid}",
     )
     return UploadForm(

@@ -18,7 +18,6 @@ from eduhub.courses import editing, publishing
 from eduhub.courses.models import Lesson, LessonSource
 from eduhub.errors import DemoRefused, MediaRefused
 from eduhub.installation import Installation
-from eduhub.jobs import queue
 from eduhub.media import program, uploads
 from eduhub.media.intents import UploadIntent
 from eduhub.media.models import Source
@@ -49,10 +48,9 @@ def _bring_out(installation: Installation, lecture: Lecture, lesson_uid: str, ba
         return
     with installation.database.write() as session:
         publishing.publish(session, installation, lesson_uid, None)
-        if session.get_one(Source, source_uid).state == "arrived":
-            then = {"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}}
-            wanted = {"source_uid": source_uid}
-            queue.enqueue(session, "media.prepare", wanted, then=then, dedupe=f"media.prepare:{source_uid}")
+        source = session.get_one(Source, source_uid)
+        if source.state == "arrived":
+            uploads.enqueue_preparing(session, source, then=publishing.after_preparing(lesson_uid))
     with bar(f"Preparing {lecture.key}") as move:
         inline.run_until(installation, lambda: _is_out(installation, lesson_uid, source_uid), move)
 
@@ -125,7 +123,7 @@ def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: 
         intent = UploadIntent(
             source_uid=source_uid, org_uid=org_uid, lesson_uid=lesson_uid, language=lecture.language,
             max_bytes=MAX_BYTES, expires_steady_s=int(installation.steady.now_s()) + _INTENT_LASTS_S, back="/",
-            then={"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}},
+            then=publishing.after_preparing(lesson_uid),
         )  # fmt: skip
         with made.open("rb") as stream:
             return uploads.receive(installation, intent, stream, made.name).uid
