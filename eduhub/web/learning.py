@@ -16,8 +16,8 @@ from eduhub.courses.models import Course, Lesson, PlanRow
 from eduhub.errors import NotAllowed, NotFound, SignInNeeded
 from eduhub.http import caches
 from eduhub.schools import enrolment
-from eduhub.web import cards, lesson_data, passes
-from eduhub.web.cards import Card
+from eduhub.web import lesson_cards, lesson_data, passes
+from eduhub.web.lesson_cards import LessonCard
 from eduhub.web.edge import page_of, reading, row_of, today
 
 bp = Blueprint("learning", __name__)
@@ -30,7 +30,7 @@ class Shelf:
     """A course on the child's first page."""
 
     course: Course
-    cards: Sequence[Card]
+    cards: Sequence[LessonCard]
     count: int
 
     @property
@@ -48,7 +48,7 @@ def home() -> ResponseReturnValue:
         day = today(session, viewer.person.org_uid)
         lessons = audience.lessons_of_person(session, viewer.person.uid, day)
         courses = _courses(session, lessons)
-        known = cards.of_lessons(session, lessons, courses, viewer.person.uid)
+        known = lesson_cards.of_lessons(session, lessons, courses, viewer.person.uid)
         planned = [
             known[row.lesson_uid].on(row.day, row.period)
             for row in _plan(session, viewer.person.uid, day)
@@ -87,7 +87,7 @@ def course(course_uid: str) -> ResponseReturnValue:
         ]
         if not lessons:
             raise NotFound
-        known = cards.of_lessons(session, lessons, {found.uid: found}, viewer.person.uid)
+        known = lesson_cards.of_lessons(session, lessons, {found.uid: found}, viewer.person.uid)
     page = page_of([known[lesson.uid] for lesson in lessons if lesson.uid in known])
     script = lesson_data.built("player.js")
     return render_template("learning/course.html", course=found, cards=page.rows, page=page, player_script=script)
@@ -107,7 +107,7 @@ def lesson(lesson_uid: str) -> ResponseReturnValue:
         if not audience.may_read(session, found, person_uid, day):
             raise NotAllowed() if viewer.person else SignInNeeded()
         courses = _courses(session, [found])
-        card = cards.of_lessons(session, [found], courses, person_uid, parts_for).get(found.uid)
+        card = lesson_cards.of_lessons(session, [found], courses, person_uid, parts_for).get(found.uid)
         if card is None:
             raise NotFound()
         data = lesson_data.of_card(session, guard.here(), card, viewer)
@@ -135,7 +135,7 @@ def _plan(session: Session, person_uid: str, day: str) -> list[PlanRow]:
     return sorted(rows, key=lambda row: (row.day or "", row.period or 0))
 
 
-def _shelves(ordered: Sequence[Card]) -> list[Shelf]:
+def _shelves(ordered: Sequence[LessonCard]) -> list[Shelf]:
     by_course = groupby(sorted(ordered, key=lambda card: card.course.uid), key=lambda card: card.course.uid)
     shelves = []
     for _, found in by_course:

@@ -20,7 +20,7 @@ from eduhub.installation import Installation
 from eduhub.learning import progress, tokens
 from eduhub.media import index as media_index
 from eduhub.web import shown
-from eduhub.web.cards import Card
+from eduhub.web.lesson_cards import LessonCard
 
 INLINE_S = 180  # how much of the index lies in the page
 INLINE_TRACKS = ("v240", "aac", "opus")  # with which playing starts; the rest fetches its own first bytes
@@ -28,7 +28,7 @@ INLINE_TRACKS = ("v240", "aac", "opus")  # with which playing starts; the rest f
 cache = Cache(config={"CACHE_TYPE": "SimpleCache", "CACHE_THRESHOLD": 200, "CACHE_DEFAULT_TIMEOUT": 3600})
 
 
-def of_card(session: Session, here: Installation, card: Card, viewer: guard.Viewer) -> Markup:
+def of_card(session: Session, here: Installation, card: LessonCard, viewer: guard.Viewer) -> Markup:
     """The JSON of one page, safe inside a script element."""
     timeline = card.timeline_uid
     held = tuple(sorted(part.sha256 for part in card.parts))

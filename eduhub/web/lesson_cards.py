@@ -23,7 +23,7 @@ _VOICES = ("aac", "opus")
 
 
 @dataclass(frozen=True)
-class Card:
+class LessonCard:
     """One lesson as a row or a picture on a page."""
 
     lesson: Lesson
@@ -39,7 +39,7 @@ class Card:
     day: str | None = None
     period: int | None = None
 
-    def on(self, day: str | None, period: int | None) -> "Card":
+    def on(self, day: str | None, period: int | None) -> "LessonCard":
         """The same card, planned for a day."""
         return replace(self, day=day, period=period)
 
@@ -47,7 +47,7 @@ class Card:
 def of_lessons(
     session: Session, lessons: Iterable[Lesson], courses: Mapping[str, Course], person_uid: str | None,
     audience: str = "learner",
-) -> dict[str, Card]:  # fmt: skip
+) -> dict[str, LessonCard]:  # fmt: skip
     """The cards of those lessons that can be watched here, by lesson uid, with what a pass for `audience` opens."""
     wanted = {lesson.uid: lesson for lesson in lessons if lesson.course_uid in courses}
     found = session.scalars(
@@ -84,7 +84,7 @@ def _seen(session: Session, person_uid: str | None, lesson_uids: list[str]) -> d
 
 def _card(
     lesson: Lesson, course: Course, row: PackageRow, held: set[str], seen: Mapping[tuple[str, str], int], audience: str
-) -> Card:
+) -> LessonCard:
     manifest = _manifest(row.manifest)
     parts = tuple(part for part in manifest.parts if part.sha256 in held and passes.opens(audience, part.audience))
     by_name = {part.name: part for part in parts}
@@ -92,7 +92,7 @@ def _card(
     download = next((part for part in parts if part.kind == "download"), None)
     base = f"/p/{row.id}/"
     seen_ms = seen.get((lesson.uid, row.timeline_uid), 0)
-    return Card(
+    return LessonCard(
         lesson=lesson, course=course, package_id=row.id, timeline_uid=row.timeline_uid, parts=parts, duration_ms=manifest.duration_ms,
         bytes=download.bytes if download else _lightest(by_name),
         poster=base + poster.sha256 if poster else None,
