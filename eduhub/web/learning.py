@@ -17,8 +17,8 @@ from eduhub.errors import NotAllowed, NotFound, SignInNeeded
 from eduhub.http import caches
 from eduhub.schools import enrolment
 from eduhub.web import lesson_cards, lesson_data, passes
-from eduhub.web.lesson_cards import LessonCard
 from eduhub.web.edge import page_of, reading, row_of, today
+from eduhub.web.lesson_cards import LessonCard
 
 bp = Blueprint("learning", __name__)
 SHELF_ROWS = 6  # lessons of one course on the first page; the rest is one tap further
