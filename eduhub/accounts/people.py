@@ -34,13 +34,6 @@ def rename(session: Session, person: Person, name: str) -> None:
     session.flush()
 
 
-def let_sign_in_as(session: Session, person: Person, sign_in_name: str) -> None:
-    """Give a person a name to sign in with. Raises BadInput, SignInNameTaken."""
-    if tidy_sign_in_name(sign_in_name) != person.sign_in_name:
-        person.sign_in_name = _free(session, sign_in_name)
-        session.flush()
-
-
 def called(session: Session, sign_in_name: str) -> list[Person]:
     """Everybody who signs in with this name: one, or none, or several after two machines gave it out."""
     name = tidy_sign_in_name(sign_in_name)
