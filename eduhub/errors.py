@@ -236,10 +236,15 @@ class MediaRefused(EduHubError):
 
 
 class EncodeFailed(EduHubError):
-    code, status, retry = "media.encode_failed", 500, True
+    code, status = "media.encode_failed", 500
     happened = N_("The video could not be prepared.")
     kept = N_("The file that was sent is kept.")
-    next_step = N_("It will be tried again by itself.")
+    next_step = N_("Choose a video or sound file from a camera, a phone or a screen recorder.")
+
+
+class EncodeInterrupted(EncodeFailed):
+    code, status, retry = "media.encode_interrupted", 503, True
+    next_step = N_("Try again. If it happens again, tell the person who looks after the system.")
 
 
 class ToolMissing(EduHubError):

@@ -10,8 +10,7 @@ import ffmpeg
 from PIL import Image
 
 from eduhub.config import Settings
-from eduhub.errors import DiskFull, EncodeFailed
-from eduhub.media import allowed, jail, program, segment
+from eduhub.media import allowed, jail, program, segment, transcode, workroom
 
 POSTER_WIDTH = 480
 _POSTER_QUALITY = 60
@@ -36,7 +35,7 @@ def poster(stills: Sequence[Path], target: Path) -> tuple[Path, int, int]:
 def download(work: Path, tracks: Sequence[segment.Track], settings: Settings) -> Path:
     """Mux the lightest video with the AAC sound into `download.mp4`, its index in front.
 
-    Raises EncodeFailed, DiskFull, ToolMissing.
+    Raises EncodeFailed, EncodeInterrupted, DiskFull, ToolMissing.
     """
     video = [track for track in tracks if track.kind == "video"]
     audio = [track for track in tracks if track.init.codec.startswith("mp4a")]
@@ -55,8 +54,6 @@ def download(work: Path, tracks: Sequence[segment.Track], settings: Settings) ->
                     file_bytes=2 * size + (16 << 20)),
         readable=(found.path, found.path.resolve()),
     ))
-    if "No space left on device" in finished.errors:
-        raise DiskFull(finished.errors[-500:])
-    if not finished.ok:
-        raise EncodeFailed(f"muxing {finished.outcome}, code {finished.code}: {finished.errors[-1000:]}")
+    transcode.check(finished)
+    workroom.check_made(work)
     return work / "download.mp4"

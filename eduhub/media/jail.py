@@ -33,6 +33,7 @@ _LAUNCH = Path(__file__).with_name("launch.py")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2"}
 _SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 _ERRORS_KEPT = 8 << 10
+_STOPPED = {code for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) for code in (-number, 128 + number)}
 _TICK_S = 0.5
 
 
@@ -57,6 +58,7 @@ class Command:
     work: Path
     limits: Limits
     readable: tuple[Path, ...] = ()  # files and folders it may read, beside system libraries
+    may_write: bool = True  # into `work`; where only rlimits hold, nothing but `file_bytes` keeps it from that
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,19 @@ class Finished:
     cpu_s: float
     wall_s: float
 
+    cpu_limit_s: int
+
     @property
     def ok(self) -> bool:
         """Whether it ended by itself and said it succeeded."""
         return self.outcome == "ended" and self.code == 0
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether something outside ended it, the machine's want of memory say; the same run may succeed later."""
+        # A program in bubblewrap reports the signal as 128 + its number. SIGKILL is the processor limit's too.
+        from_outside = self.code in _STOPPED and self.cpu_s < self.cpu_limit_s - 1
+        return self.outcome == "ended" and from_outside
 
 
 def kind_of_jail(settings: Settings) -> Kind:
@@ -120,7 +131,8 @@ def run(
         cpu_s = watch.reap(started_s + command.limits.wall_s)
     finally:
         watch.end()
-    return Finished(outcome, process.returncode, watch.errors, cpu_s, clock.monotonic_s() - started_s)
+    took_s = clock.monotonic_s() - started_s
+    return Finished(outcome, process.returncode, watch.errors, cpu_s, took_s, command.limits.cpu_s)
 
 
 def _argv(kind: Kind, command: Command) -> list[str]:
@@ -133,7 +145,8 @@ def _argv(kind: Kind, command: Command) -> list[str]:
     if kind == "bubblewrap":
         program = shutil.which("bwrap", path=_ENVIRONMENT["PATH"]) or "/usr/bin/bwrap"
         work = str(command.work.resolve())
-        argv += [program, *_sandbox(command.readable), "--bind", work, work, "--chdir", work, "--"]
+        bind = "--bind" if command.may_write else "--ro-bind"
+        argv += [program, *_sandbox(command.readable), bind, work, work, "--chdir", work, "--"]
     return [*argv, *command.argv]
 
 

@@ -1,8 +1,7 @@
 """The job `media.prepare`: from an arrived source to finished renditions, each a blob with a row.
 
-Safe to run twice: the same source gives the same files, blobs are named by their bytes, and
-the rows are replaced together. A file that cannot become a lesson is not a failure of the
-job: the reason is written on the source, for the teacher, and the next job decides what it means.
+Safe to run twice: blobs are named by their bytes, and the rows are written together, once. Of a file that cannot become a lesson the reason is written on
+the source, for the teacher, and the job ends as failed, so that its next job does not follow.
 
 This module must not know ffmpeg, HTTP or lessons.
 """
@@ -15,34 +14,43 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.delivery import blobs, package
 from eduhub.delivery.blobs import Blob
-from eduhub.errors import MediaRefused, NotFound
+from eduhub.errors import EduHubError, EncodeFailed, MediaRefused, NotFound
 from eduhub.installation import Installation, JobContext
 from eduhub.media import making, workroom
 from eduhub.media.models import Rendition, Source
 
 
 def run(context: JobContext, source_uid: str) -> None:
-    """Prepare the source. Raises NotFound, BlobMissing, EncodeFailed, DiskFull, ToolMissing, JobCancelled, LeaseLost."""
+    """Prepare the source.
+
+    Raises MediaRefused and EncodeFailed, both written on the source; EncodeInterrupted, NotFound, BlobMissing,
+    DiskFull, ToolMissing, JobCancelled, LeaseLost.
+    """
     installation = context.installation
     with installation.database.read() as session:
         source = session.get(Source, source_uid)
         if source is None or source.sha256 is None:
             raise NotFound(f"no source {source_uid} that has arrived")
-        state, sha256, language = source.state, source.sha256, source.language
-    if state in ("prepared", "refused"):
+        state, sha256, language, refusal = source.state, source.sha256, source.language, source.refusal
+    if state == "prepared":
         return
+    if state == "refused":  # killed after it was written down
+        raise _known_refusal(refusal or {})
     work_dir = installation.settings.data_dir / "work"
     with workroom.staged(installation.blobs.path(sha256), work_dir) as work:
         try:
             made = making.make(
                 work, installation.settings, language=language, file_uris=False, on_progress=context.progress
             )
-        except MediaRefused as refusal:
-            _write_refusal(installation, source_uid, refusal)
-            return
+        except (MediaRefused, EncodeFailed) as error:
+            if not error.retry:
+                _write_refusal(installation, source_uid, error)
+            raise
         stored = [blob for part in made.parts for blob in _store(installation, part)]
     with installation.database.write() as session:
-        kept = session.get_one(Source, source_uid)
+        kept = session.get_one(Source, source_uid, with_for_update=True)
+        if kept.state != "arrived":
+            return  # whoever took the work over from us was quicker, and publishing may be reading its rows
         kept.state, kept.probe, kept.refusal = "prepared", made.probe.as_json(), None
         session.execute(delete(Rendition).where(Rendition.source_uid == source_uid))
         for blob in stored:
@@ -64,7 +72,13 @@ def _add(session: Session, source_uid: str, facts: dict[str, Any]) -> None:
     ))
 
 
-def _write_refusal(installation: Installation, source_uid: str, refusal: MediaRefused) -> None:
+def _write_refusal(installation: Installation, source_uid: str, refusal: EduHubError) -> None:
     with installation.database.write() as session:
-        source = session.get_one(Source, source_uid)
-        source.state, source.refusal = "refused", {"code": refusal.code, "facts": dict(refusal.facts)}
+        source = session.get_one(Source, source_uid, with_for_update=True)
+        if source.state == "arrived":
+            source.state, source.refusal = "refused", {"code": refusal.code, "facts": dict(refusal.facts)}
+
+
+def _known_refusal(written: dict[str, Any]) -> EduHubError:
+    kind = EncodeFailed if written.get("code") == EncodeFailed.code else MediaRefused
+    return kind("refused before", **written.get("facts", {}))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eduhub.config import Settings
-from eduhub.errors import N_, EncodeFailed, MediaRefused
+from eduhub.errors import N_, EncodeFailed, EncodeInterrupted, MediaRefused
 from eduhub.media import allowed, jail, workroom
 from eduhub.media.facts import AudioFacts, Probe, VideoFacts
 
@@ -82,10 +82,13 @@ def _ask_child(work: Path, settings: Settings, size: int, on_tick: Callable[[], 
     command = jail.Command(
         (sys.executable, "-I", str(_CHILD), json.dumps(options)), work, limits,
         readable=(*_python_folders(), _CHILD, (work / workroom.INPUT).resolve()),
+        may_write=False,  # what it were to put in the place of INPUT, the encoder would be shown
     )
     finished = jail.run(jail.kind_of_jail(settings), command, on_line=lines.append, on_tick=on_tick)
     if finished.outcome == "ended" and finished.code == _PYTHON_FAILED:
         raise EncodeFailed(f"probing failed: {finished.errors[-1000:]}")
+    if finished.was_interrupted:
+        raise EncodeInterrupted(f"probing was ended by signal, code {finished.code}")
     if not finished.ok:
         # A limit was reached, or a parser fell over the file.
         raise _refused(TOO_MUCH_WORK, f"{finished.outcome} {finished.code}: {finished.errors[-500:]}")

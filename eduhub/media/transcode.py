@@ -24,7 +24,7 @@ from typing import Any
 import ffmpeg
 
 from eduhub.config import Settings
-from eduhub.errors import DiskFull, EncodeFailed
+from eduhub.errors import DiskFull, EncodeFailed, EncodeInterrupted
 from eduhub.media import allowed, jail, program, workroom
 from eduhub.media.facts import Probe
 from eduhub.media.ladder import AUDIO_CHUNK_MS, GOP_S, VIDEO_CHUNK_MS, AudioRung, Ladder, VideoRung
@@ -52,7 +52,7 @@ def transcode(
 
     `on_progress` gets 0.0 to 1.0 about twice a second; what it raises stops the work.
     `one_pass=False` runs one process per rendition: benchmarks compare the two.
-    Raises EncodeFailed, DiskFull, ToolMissing.
+    Raises EncodeFailed, EncodeInterrupted, DiskFull, ToolMissing.
     """
     found, kind = program.find(settings), jail.kind_of_jail(settings)
     parts = [chosen] if one_pass else _single_renditions(chosen)
@@ -64,7 +64,7 @@ def transcode(
             _limits(chosen), readable=(found.path.resolve(), found.path, (work / workroom.INPUT).resolve()),
         )
         finished = jail.run(kind, command, on_line=watch.line, on_tick=watch.tick)
-        _check(finished)
+        check(finished)
         cpu_s, wall_s = cpu_s + finished.cpu_s, wall_s + finished.wall_s
     return _collect(work, chosen, cpu_s, wall_s)
 
@@ -89,15 +89,21 @@ def _limits(chosen: Ladder) -> jail.Limits:
     )
 
 
-def _check(finished: jail.Finished) -> None:
+def check(finished: jail.Finished) -> None:
+    """Raise DiskFull, EncodeInterrupted or EncodeFailed for a run that did not succeed.
+
+    What ffmpeg or a limit said no to, they will say no to again: a teacher waits for nothing.
+    """
     if finished.ok:
         return
     if "No space left on device" in finished.errors:
         raise DiskFull(finished.errors[-500:])
-    raise EncodeFailed(f"ffmpeg {finished.outcome}, code {finished.code}: {finished.errors[-2000:]}")
+    error = EncodeInterrupted if finished.was_interrupted else EncodeFailed
+    raise error(f"ffmpeg {finished.outcome}, code {finished.code}: {finished.errors[-2000:]}")
 
 
 def _collect(work: Path, chosen: Ladder, cpu_s: float, wall_s: float) -> Transcoded:
+    workroom.check_made(work)
     names = [rung.name for rung in chosen.video] + [rung.name for rung in chosen.audio]
     tracks = {name: work / f"{name}.mp4" for name in names}
     stills = tuple(sorted(work.glob(STILL_PATTERN.replace("%05d", "*"))))

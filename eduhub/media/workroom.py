@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from eduhub.errors import EncodeFailed
+
 INPUT = "input"
 _PREFIX = ".eduhub-work-"
 
@@ -30,6 +32,17 @@ def staged(source: Path, parent: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         os.close(lock)
+
+
+def check_made(work: Path) -> None:
+    """Raise EncodeFailed unless everything in the folder beside INPUT is an ordinary file.
+
+    A decoder that a hostile file took over can write there. A link to a key of ours would be published
+    like a picture, or written through by the next file of that name; a pipe would be waited for.
+    """
+    for made in sorted(work.iterdir()):
+        if made.name != INPUT and (made.is_symlink() or not made.is_file()):
+            raise EncodeFailed(f"{made.name} is not an ordinary file")
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:

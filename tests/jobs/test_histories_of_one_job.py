@@ -16,13 +16,13 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from eduhub.db import Database
-from eduhub.errors import DiskFull, EncodeFailed, JobCancelled, LeaseLost
+from eduhub.errors import DiskFull, EncodeInterrupted, JobCancelled, LeaseLost
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker
 
 ENDS = {"done", "failed", "cancelled"}
-ERRORS = st.sampled_from([EncodeFailed(), DiskFull(), JobCancelled(), ValueError()])
+ERRORS = st.sampled_from([EncodeInterrupted(), DiskFull(), JobCancelled(), ValueError()])
 
 
 class Histories(RuleBasedStateMachine):

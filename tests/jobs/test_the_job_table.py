@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.db import Database
-from eduhub.errors import BadInput, DiskFull, EncodeFailed, JobCancelled, LeaseLost, NotFound
+from eduhub.errors import BadInput, DiskFull, EncodeInterrupted, JobCancelled, LeaseLost, NotFound
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker
@@ -135,7 +135,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(database, worker):
     assert old is not None
     assert new is not None
     assert (new.uid, new.attempt) == (uid, old.attempt + 1)
-    for call in (queue.beat, queue.finish, queue.give_back, lambda s, h: queue.fail(s, h, EncodeFailed())):
+    for call in (queue.beat, queue.finish, queue.give_back, lambda s, h: queue.fail(s, h, EncodeInterrupted())):
         with pytest.raises(LeaseLost), database.write() as session:
             call(session, old)
     assert state_of(database, uid).state == "running"
@@ -181,12 +181,12 @@ def test_an_error_that_may_pass_is_tried_again_later_each_time(database, worker)
         now = clock.now_ms()
         clock.freeze(now)
         with database.write() as session:
-            row = queue.fail(session, held, EncodeFailed())
+            row = queue.fail(session, held, EncodeInterrupted())
             waits.append((row.state, row.not_before_ms - now if row.state == "waiting" else None))
         assert queue.claim(database, worker, KINDS, 30) is None
         clock.freeze(now + 3600_000)
     assert waits == [("waiting", 2000), ("waiting", 4000), ("failed", None)]
-    assert state_of(database, uid).error_code == "media.encode_failed"
+    assert state_of(database, uid).error_code == "media.encode_interrupted"
 
 
 def test_back_off_ends_at_ten_minutes():

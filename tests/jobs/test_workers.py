@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eduhub import worker
-from eduhub.errors import EncodeFailed, LinkDown
+from eduhub.errors import EncodeInterrupted, LinkDown
 from eduhub.installation import Installation, JobContext
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
@@ -188,7 +188,7 @@ def test_a_worker_whose_job_was_given_to_another_stops_and_writes_nothing(yard, 
 
 def test_an_error_is_written_down_with_its_code_and_decides_about_another_try(yard):
     def fails(context: JobContext) -> None:
-        raise EncodeFailed("the encoder said no")
+        raise EncodeInterrupted("the encoder was killed")
 
     def broken(context: JobContext) -> None:
         raise LookupError
@@ -201,7 +201,7 @@ def test_an_error_is_written_down_with_its_code_and_decides_about_another_try(ya
 
     with Inside(yard.installation, {"fails": fails, "broken": broken}):
         wait_until(lambda: code(uid) is not None and code(other) is not None)
-    assert (yard.state(uid), code(uid), code(other)) == ("waiting", "media.encode_failed", "eduhub.error")
+    assert (yard.state(uid), code(uid), code(other)) == ("waiting", "media.encode_interrupted", "eduhub.error")
 
 
 def test_a_long_job_does_not_keep_short_ones_waiting(yard):

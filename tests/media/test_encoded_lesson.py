@@ -180,9 +180,11 @@ def test_the_manifest_names_every_file_with_its_hash_and_measures(encoded: Make)
     }
 
 
-def test_the_same_source_gives_the_same_bytes_again(encoded: Make, clip: Any, tmp_path: Path) -> None:
-    encode.encode_file(clip(clips.silent), tmp_path / "again", Settings(data_dir=tmp_path))
-    encode.encode_file(clip(clips.silent), tmp_path / "and_again", Settings(data_dir=tmp_path))
+def test_the_same_source_gives_the_same_bytes_again_on_one_thread(encoded: Make, clip: Any, tmp_path: Path) -> None:
+    # With several threads x264 keeps its ceiling by what the others have done so far: a matter of luck.
+    settings = Settings(data_dir=tmp_path, encode_threads=1)
+    encode.encode_file(clip(clips.silent), tmp_path / "again", settings)
+    encode.encode_file(clip(clips.silent), tmp_path / "and_again", settings)
     for path in (tmp_path / "again").iterdir():
         assert path.read_bytes() == (tmp_path / "and_again" / path.name).read_bytes(), path.name
 

@@ -14,6 +14,7 @@ from eduhub.errors import EncodeFailed, MediaRefused
 from eduhub.media import jail, ladder, probe, transcode, workroom
 from eduhub.media.facts import Probe, VideoFacts
 from tests.media import clips
+from tests.media.conftest import skip_without_bubblewrap
 
 Clip = Callable[[Callable[[Path], Path]], Path]
 JAILS = ("auto", "rlimits")
@@ -124,3 +125,29 @@ def test_a_name_that_looks_like_an_option_or_a_protocol_is_only_a_name(clip: Cli
         hostile = tmp_path / name
         hostile.write_bytes(clip(clips.silent).read_bytes())
         assert probe_file(hostile, Settings(data_dir=tmp_path)).duration_ms == 2000
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/hostname"), os.mkfifo, os.mkdir])
+def test_what_a_decoder_that_was_taken_over_leaves_in_the_folder_is_neither_read_nor_written_through(
+    make: Callable[[Path], None], clip: Clip, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, encode_threads=1)
+    with workroom.staged(clip(clips.silent), tmp_path / "work") as work:
+        make(work / "index.json")
+        with pytest.raises(EncodeFailed, match=r"index\.json"):
+            transcode.transcode(work, PRETENDED, ladder.choose(PRETENDED), settings)
+
+
+def test_whoever_takes_over_the_probing_cannot_put_another_file_in_the_place_of_the_source(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not jail.bubblewrap_works():
+        skip_without_bubblewrap()
+    evil = tmp_path / "child.py"
+    evil.write_text("import os\nos.unlink('input')\nos.symlink('/etc/hostname', 'input')\n")
+    monkeypatch.setattr(probe, "_CHILD", evil)
+    source = clip(clips.silent)
+    with workroom.staged(source, tmp_path / "work") as work:
+        with pytest.raises(EncodeFailed, match="Read-only"):
+            probe.probe(work, Settings(data_dir=tmp_path, jail="bubblewrap"))
+        assert (work / workroom.INPUT).resolve() == source.resolve()

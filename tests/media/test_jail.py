@@ -1,7 +1,6 @@
 """What a jailed program may use and see, and that it never outlives whoever started it."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,15 +14,10 @@ from eduhub.config import Settings
 from eduhub.errors import JobCancelled, ToolMissing
 from eduhub.media import jail
 from eduhub.media.jail import Command, Kind, Limits
+from tests.media.conftest import skip_without_bubblewrap
 
 LIMITS = Limits(cpu_s=20, wall_s=30, memory_bytes=1 << 30, file_bytes=1 << 20, output_bytes=1 << 20)
 KINDS: list[Kind] = ["rlimits", "bubblewrap"]
-
-
-def skip_without_bubblewrap() -> None:
-    if os.environ.get("CI") == "true" and not shutil.which("bwrap"):
-        pytest.fail("in CI bubblewrap must be installed")
-    pytest.skip("bubblewrap is missing here, or may not make namespaces in this container")
 
 
 @pytest.fixture(params=KINDS)
