@@ -28,12 +28,6 @@ def add(
     return person
 
 
-def rename(session: Session, person: Person, name: str) -> None:
-    """Give a person another name. Raises BadInput."""
-    person.name = _tidy_name(name)
-    session.flush()
-
-
 def called(session: Session, sign_in_name: str) -> list[Person]:
     """Everybody who signs in with this name: one, or none, or several after two machines gave it out."""
     name = tidy_sign_in_name(sign_in_name)
