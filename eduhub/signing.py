@@ -29,7 +29,7 @@ def canonical(value: Any) -> bytes:
     _refuse_floats(value)
     try:
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:  # a key of half a letter; too deep
         raise BadFormat(f"cannot be written canonically: {error}") from error
 
 

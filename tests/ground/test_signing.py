@@ -42,15 +42,25 @@ def test_bytes_that_are_not_canonical_are_refused(payload: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [0.5, 1.0, float("nan"), float("inf"), [{"a": 0.1}], 2**53, -(2**53), {1: "a"}, {"a": b"x"}, "\ud800", object()]
+    "value", [0.5, 1.0, float("nan"), float("inf"), [{"a": 0.1}], 2**53, -(2**53), {1: "a"}, {"a": b"x"}, "\ud800", object(),
+              {"\ud800": 1}]
 )
 def test_a_value_without_one_way_to_write_it_is_refused(value: object) -> None:
     with pytest.raises(BadFormat):
         signing.canonical(value)
 
 
+def test_a_value_that_is_nested_too_deeply_is_refused() -> None:
+    value: Any = 1
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(BadFormat):
+        signing.canonical(value)
+
+
 @pytest.mark.parametrize(
-    "payload", [b"", b"\xff", b"[" * 100_000, b"1.0", b"NaN", b'{"a":1}' + b" ", b'{"a":1,"a":1}', b"\xef\xbb\xbf1"]
+    "payload", [b"", b"\xff", b"[" * 100_000, b"1.0", b"NaN", b'{"a":1}' + b" ", b'{"a":1,"a":1}', b"\xef\xbb\xbf1",
+                b'{"\\ud800":1}']
 )
 def test_bytes_that_are_no_json_of_ours_are_refused(payload: bytes) -> None:
     with pytest.raises(BadFormat):
