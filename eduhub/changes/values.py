@@ -74,7 +74,7 @@ class FieldChange:
             raise BadFormat("a change is a list of nine")
         change = cls(*found[:9])
         try:
-            for uid in (change.row_uid, change.machine_uid, change.org_uid, *([change.by_uid] if change.by_uid else [])):
+            for uid in (change.row_uid, change.machine_uid, change.org_uid, *([change.by_uid] if change.by_uid is not None else [])):
                 parse_uid(uid)
         except (BadInput, TypeError) as error:
             raise BadFormat("a change names rows, machines, organisations and people by uid") from error

@@ -10,8 +10,9 @@ This module must not know the network, nor what the hub makes of a row.
 
 import gzip
 import json
+from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -24,6 +25,7 @@ from eduhub.sync.models import OutboxRow, Upstream
 
 FORMAT = "eduhub-outbox/1"
 MAX_BATCH_BYTES = 64 * 1024  # compressed, as it goes over the link
+MAX_UNPACKED_BYTES = 2 << 20  # the hub unpacks no more than twice that
 MAX_BATCH_ROWS = 500
 KEPT_S = 35 * 86_400
 
@@ -109,9 +111,11 @@ def next_batch(session: Session, incarnation: str) -> Batch | None:
     if not rows:
         return None
     oldest = session.scalar(select(func.min(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 1
-    count = len(rows)
+    found = [_row_as_json(row) for row in rows]
+    sizes = list(accumulate(len(json.dumps(row, ensure_ascii=False).encode()) for row in found))
+    count = max(1, bisect_right(sizes, MAX_UNPACKED_BYTES))
     while True:
-        body = pack(incarnation, oldest, [_row_as_json(row) for row in rows[:count]])
+        body = pack(incarnation, oldest, found[:count])
         if len(body) <= MAX_BATCH_BYTES or count == 1:
             return Batch(incarnation, body, rows[count - 1].sequence)
         count //= 2

@@ -119,9 +119,9 @@ def _credential(judge: _Judge) -> None:
 
 def _role_grant(judge: _Judge) -> None:
     held = judge.session.get(RoleGrant, judge.row_uid)
-    if (held is not None and held.role not in ROLES_A_BOX_GIVES) or (
-        "role" in judge.fields and judge.fields["role"] not in ROLES_A_BOX_GIVES
-    ):
+    roles: list[object] = [held.role] if held is not None else []
+    roles += [judge.fields["role"]] if "role" in judge.fields else []
+    if not all(isinstance(role, str) and role in ROLES_A_BOX_GIVES for role in roles):
         raise Refusal("role")
     if held is None and not {"role", "scope_kind", "scope_uid", "person_uid"} <= judge.fields.keys():
         raise Refusal("role")
