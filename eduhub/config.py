@@ -86,7 +86,7 @@ class Settings:
         "", "Address that people and boxes use, as https://hub.example.org; empty: http://bind:port", parse=_web_address
     )
     secure_cookies: bool = setting(
-        True, "Cookies only over TLS. 'no' is for a box on plain HTTP and for a hub tried out on this machine",
+        True, "Cookies only over TLS. 'no' is for a hub tried out on this machine; a box on plain HTTP needs no 'no'",
         parse=_yes_no,
     )
     web_processes: int = setting(2, "Web server processes", parse=_whole(1, 64))
@@ -124,6 +124,11 @@ class Settings:
     def origin(self) -> str:
         """Scheme, host and port under which this machine is reached."""
         return self.public_url or f"http://{self.bind}:{self.port}"
+
+    @property
+    def cookies_need_tls(self) -> bool:
+        """Whether cookies bear `Secure`: a box on plain HTTP, as schools have it, could sign nobody in with that."""
+        return self.secure_cookies and not (self.role == "node" and self.origin.startswith("http://"))
 
 
 def _window(text: str) -> str:

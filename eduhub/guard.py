@@ -278,7 +278,7 @@ def check_every_route_has_a_rule(app: Flask) -> None:
 
 def register(app: Flask, installation: Installation) -> None:
     """Give an app its machine, its sign-in and the flags of its cookies."""
-    secure = installation.settings.secure_cookies
+    secure = installation.settings.cookies_need_tls
     app.extensions["eduhub"] = installation
     # Derived, so that what signs cookies can never be taken for what signs passes.
     app.secret_key = hmac.digest(installation.keys.secret, b"eduhub-session-cookie/1", hashlib.sha256)

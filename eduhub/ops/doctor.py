@@ -149,8 +149,8 @@ def _clock(_settings: Settings) -> Finding:
 def _cookies(settings: Settings) -> Finding:
     plain = settings.origin.startswith("http://")
     return Finding(
-        not (settings.secure_cookies and plain),
+        not (settings.cookies_need_tls and plain),
         f"pages are reached at {settings.origin}",
-        "Without TLS nobody can sign in while EDUHUB_SECURE_COOKIES=yes: set it to no (a box on its school's own "
-        "network), or put a TLS server in front and set EDUHUB_PUBLIC_URL=https://...",
+        "Without TLS nobody can sign in at a hub while EDUHUB_SECURE_COOKIES=yes: put a TLS server in front and set "
+        "EDUHUB_PUBLIC_URL=https://..., or, only to try it out on this machine, set it to no.",
     )

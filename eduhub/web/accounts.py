@@ -89,6 +89,6 @@ def choose_language() -> ResponseReturnValue:
     if language in languages.NAMES:
         answer.set_cookie(
             languages.COOKIE, language, max_age=365 * 86400, httponly=True, samesite="Lax",
-            secure=guard.here().settings.secure_cookies,
+            secure=guard.here().settings.cookies_need_tls,
         )
     return answer

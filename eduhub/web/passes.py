@@ -22,5 +22,5 @@ def give(answer: Response, package_id: str, audience: str = "learner") -> None:
         person_uid=viewer.person.uid if viewer.person else "",
         expires_steady_s=int(here.steady.now_s()) + hours * 3600,
     )
-    cookie = pass_cookie(package_id, token, max_age_s=hours * 3600, secure=here.settings.secure_cookies)
+    cookie = pass_cookie(package_id, token, max_age_s=hours * 3600, secure=here.settings.cookies_need_tls)
     answer.headers.add("Set-Cookie", cookie)

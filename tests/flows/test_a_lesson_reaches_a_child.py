@@ -156,7 +156,7 @@ def box_joins(hub: Machine, browser: Browser, pictures: Path, make_machine: Call
     shown: list[Any] = tenzin.page.locator(".code").all_inner_texts()
     tenzin.leaves()
     # The timer of the box must not sync behind the back of this test, which looks at single rounds.
-    box = make_machine("shuanghu-3.lan", role="node", sync_every_s=86_400, log_format="json")
+    box = make_machine("shuanghu-3.lan", role="node", secure_cookies=True, sync_every_s=86_400, log_format="json")
     box.run("node", "join", hub.address, shown[0])
     box.start()
     return box

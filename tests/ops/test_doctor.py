@@ -52,6 +52,13 @@ def test_cookies_that_nobody_would_send_back_are_noticed(settings: Settings, ins
     assert "EDUHUB_SECURE_COOKIES" in advice
 
 
+def test_a_box_on_plain_http_is_well_as_it_is() -> None:
+    box = Settings(role="node", bind="0.0.0.0")
+    assert not box.cookies_need_tls
+    assert replace(box, public_url="https://shuanghu-3.n.example.org").cookies_need_tls
+    assert Settings(role="hub").cookies_need_tls
+
+
 def test_a_database_that_is_away_is_noticed(settings: Settings, installation: Installation, tmp_path: Path) -> None:
     away = f"postgresql+psycopg://nobody@/none?host={tmp_path}"
     (advice,) = ailing(replace(settings, database=away))
