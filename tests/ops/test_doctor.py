@@ -53,7 +53,7 @@ def test_cookies_that_nobody_would_send_back_are_noticed(settings: Settings, ins
 
 
 def test_a_box_on_plain_http_is_well_as_it_is() -> None:
-    box = Settings(role="node", bind="0.0.0.0")
+    box = Settings(role="node")
     assert not box.cookies_need_tls
     assert replace(box, public_url="https://shuanghu-3.n.example.org").cookies_need_tls
     assert Settings(role="hub").cookies_need_tls
