@@ -49,7 +49,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            file = Path(url.removeprefix("sqlite:///"))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists():  # SQLite would let every user of the machine read names and verifiers
+                file.touch(mode=0o600)
         self.url = url
         self.engine: Engine = create_engine(url, **_engine_options(url))
         event.listen(self.engine, "handle_error", _hide_values)
