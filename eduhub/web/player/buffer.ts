@@ -92,7 +92,7 @@ export class TrackBuffer {
       begin(); // throws at once when the buffer is full or gone
       const off = on(this._buffer, "updateend error", ({ type }) => {
         off();
-        if (type === "error") reject(new Error("the browser refused a chunk"));
+        if (type === "error") reject(new Error("bad chunk"));
         else resolve();
       });
     });

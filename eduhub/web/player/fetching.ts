@@ -16,6 +16,11 @@ export function aborted(): DOMException {
   return new DOMException("", "AbortError");
 }
 
+/** Whether work was stopped by us and did not fail. */
+export function isAbort(error: unknown): boolean {
+  return (error as Error).name === "AbortError";
+}
+
 /** Whether an answer stays the same however often it is asked for. */
 export function isFinal(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
@@ -41,7 +46,7 @@ export interface Reading {
 export async function ask(url: string, how: RequestInit): Promise<Response> {
   const answer = await fetch(url, how);
   if (isFinal(answer.status)) throw new Refused(answer.status);
-  if (!answer.ok) throw new Error("answer " + answer.status);
+  if (!answer.ok) throw new Error("no answer");
   return answer;
 }
 

@@ -2,7 +2,7 @@
 // The shell around schedule.ts; must not know the page's controls.
 
 import { TrackBuffer } from "./buffer.js";
-import { Refused, read, readWhole } from "./fetching.js";
+import { isAbort, Refused, read, readWhole } from "./fetching.js";
 import { entryOf, keysOf, type Layout } from "./layout.js";
 import type { Lesson, Track } from "./lesson.js";
 import { on } from "./listen.js";
@@ -27,10 +27,6 @@ interface Stream {
   /** The chunk that would continue the last append. */
   _follows: number | null;
   _running: AbortController | null;
-}
-
-function isAbort(error: unknown): boolean {
-  return (error as Error).name === "AbortError";
 }
 
 function cut({ _running: running }: Stream): void {
@@ -63,10 +59,7 @@ export class Session {
     withPicture: boolean,
     private readonly _report: Report,
   ) {
-    const timer = setInterval(() => {
-      this._nudge();
-      this._pump();
-    }, TICK_MS);
+    const timer = setInterval(() => this._pump(), TICK_MS);
     const address = URL.createObjectURL(this._source);
     const opened = on(this._source, "sourceopen", () => {
       opened(); // it comes again after the end
@@ -142,6 +135,7 @@ export class Session {
   /** Starts every request that the schedule asks for and that does not run yet. */
   private _pump(): void {
     if (this._stopped.signal.aborted || this._source.readyState === "closed") return;
+    this._nudge();
     const now = this._element.currentTime;
     if (this._streams.some((stream) => runsShort(stream.layout, now))) this._completeTables();
     const { _video: video, _audio: audio } = this;
@@ -215,8 +209,7 @@ export class Session {
 
   /** A chunk is in: start what else is due; end this request where it has nothing more to bring. */
   private _arrived(stream: Stream, next: number): void {
-    this._nudge();
-    if (stream === this._video) this._pump();
+    this._pump();
     const here = stream.layout.starts[next]!;
     const held = stream.buffer.book.end(here);
     if (held !== null && held > here + SOON_S) {

@@ -22,7 +22,7 @@ const post: Post = async (url, body) => {
 
 function shelf(): Shelf | null {
   try {
-    return window.localStorage;
+    return localStorage;
   } catch {
     return null; // storage is forbidden in this browser: events live as long as the page
   }
