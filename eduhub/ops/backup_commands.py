@@ -8,6 +8,7 @@ import click
 from eduhub.config import Settings
 from eduhub.delivery import keys
 from eduhub.ops import backup as backing
+from eduhub.ops import restore as restoring
 from eduhub.ops.opening import ready
 from eduhub.ops.showing import bar
 
@@ -27,6 +28,8 @@ def backup(settings: Settings, folder: Path) -> None:
         f"Backed up {report.rows} rows and {report.blobs} files of lessons ({report.blob_bytes / 1e6:.1f} MB, "
         f"{report.blobs_added} of them new) in {report.folder}"
     )
+    if report.blobs_missing:
+        click.echo(f"{report.blobs_missing} files of lessons are missing on this machine and in this backup.", err=True)
     if settings.role == "hub":
         click.echo("The root key is not in it. Keep keys/root.key of the data folder in another safe place.")
 
@@ -46,8 +49,13 @@ def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_ep
     """
     root = keys.read_key(root_key) if root_key else None
     with bar("Restoring") as move:
-        report = backing.restore(folder, settings, root, after_epoch=after_epoch, on_progress=move)
+        report = restoring.restore(folder, settings, root, after_epoch=after_epoch, on_progress=move)
     click.echo(f"Restored {report.rows} rows and {report.blobs} files of lessons of {_moment(report.made_ms)}.")
+    if report.blobs_missing:
+        click.echo(
+            f"{report.blobs_missing} files of lessons are damaged in the backup or missing from it. Their lessons are "
+            "hidden here where they cannot do without.", err=True,
+        )  # fmt: skip
     if settings.role == "hub":
         click.echo(
             f"The catalog begins epoch {report.epoch} after entry {report.catalog_sequence}.\n"

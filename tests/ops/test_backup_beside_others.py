@@ -13,7 +13,7 @@ from sqlalchemy import select
 from eduhub import clock
 from eduhub.accounts.models import Person
 from eduhub.installation import Installation, open_installation
-from eduhub.ops import backup
+from eduhub.ops import backup, restore
 from eduhub.sync import inbox, outbox
 from eduhub.sync.models import Node, OutboxRow
 from eduhub.uids import new_uid
@@ -67,7 +67,7 @@ def test_an_edit_of_before_the_backup_of_a_box_is_not_taken_for_what_the_box_sen
         node = session.scalars(select(Node)).one()
         inbox.receive(session, node, {"incarnation": incarnation, "oldest": 1, "rows": [row]})
     settings = make_settings(role="node", empty_database=True)
-    backup.restore(tmp_path / "backup", settings, None)
+    restore.restore(tmp_path / "backup", settings, None)
     restored = open_installation(settings)
     try:
         hub.sync(restored)

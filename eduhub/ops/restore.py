@@ -1,0 +1,209 @@
+"""Bring a backup back onto an empty machine.
+
+A restored hub begins a new epoch, so that its boxes bring back what they hold of the time since. What
+the hub alone held since the backup is lost, and `restore` says from when on.
+
+This module must not know the command line. See docs/formats/backup.md.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, func, insert, inspect, select, text, update
+from sqlalchemy.orm import Session
+
+from eduhub import changes
+from eduhub.changes import Machine
+from eduhub.config import Settings
+from eduhub.db import Database
+from eduhub.delivery import blobs as blob_store
+from eduhub.delivery import catalog
+from eduhub.delivery.models import BlobRow, PackageRow, PartRow, PinnedRoot
+from eduhub.errors import N_, BackupRefused, BadSignature
+from eduhub.installation import Installation, open_installation
+from eduhub.ops import migrate
+from eduhub.ops.backup_files import ROWS_AT_ONCE, STEADY, Progress, read_manifest, rows_of, tables, verify
+from eduhub.signing import SigningKey
+from eduhub.sync import outbox, restoring
+from eduhub.sync.models import JoinCode
+
+# Edits made between the restore and the return of lost ones are younger, and have to win over them.
+_COUNTER_LEAD = 1 << 20
+
+
+@dataclass(frozen=True)
+class RestoreReport:
+    """What was restored. Changes that only the hub held are lost from `lost_after_ms` on."""
+
+    made_ms: int
+    lost_after_ms: int
+    rows: int
+    blobs: int
+    blobs_missing: int  # damaged in the backup, or not in it; their lessons are hidden where they need them
+    epoch: int
+    catalog_sequence: int
+
+
+
+def restore(
+    folder: Path, settings: Settings, root_key: SigningKey | None, *, after_epoch: int = 0,
+    on_progress: Progress = lambda _share: None,
+) -> RestoreReport:  # fmt: skip
+    """Bring a backup back onto an empty machine; nothing is written before every hash was checked.
+
+    A hub needs its root key, which signs the new epoch. `after_epoch`: the highest epoch any box has
+    seen, for a second restore from the same backup. Raises BackupRefused, BadSignature (another root).
+    """
+    manifest = read_manifest(folder)
+    if manifest["role"] != settings.role:
+        raise BackupRefused("role", reason=N_("it is of the other kind of machine: hub and box are not the same"))
+    if manifest["role"] == "hub" and root_key is None:
+        raise BackupRefused("root key", reason=N_("the hub's root key is needed to restore it"))
+    if manifest["schema"] != migrate.head():
+        raise BackupRefused(
+            f"schema {manifest['schema']}", reason=N_("it was made by another release; restore it with that one")
+        )
+    _require_empty(settings)
+    blobs = verify(folder, manifest, on_progress)
+    _require_root(folder, manifest, root_key)
+    _restore_files(folder, manifest, settings)
+    installation = open_installation(settings)
+    try:
+        for sha256, size in blobs:
+            _restore_blob(installation, folder, sha256, size)
+        migrate.upgrade(installation.database)
+        with installation.database.write() as session:
+            rows = sum(_load(session, folder, manifest, table) for table in tables())
+            if not installation.database.is_sqlite:
+                _advance_sequences(session)
+            missing = _forget_missing_blobs(session, {sha256 for sha256, _size in blobs})
+            state = _begin_again(session, installation, root_key, after_epoch)
+        on_progress(1.0)
+        made_ms = manifest["made_ms"]
+        return replace(
+            state, made_ms=made_ms, lost_after_ms=made_ms, rows=rows, blobs=len(blobs), blobs_missing=missing
+        )
+    finally:
+        installation.database.close()
+
+
+def _require_empty(settings: Settings) -> None:
+    """No tables with rows, no keys, no blobs: a restore never mixes two machines."""
+    occupied = list((settings.data_dir / "keys").glob("*.key")) if settings.data_dir.exists() else []
+    # The secret is made at the first opening and guards nothing while there is nothing else.
+    occupied = [path for path in occupied if path.name != "secret.key"]
+    occupied += (settings.data_dir / "blobs").glob("??/*")
+    database = Database(settings.database_url)
+    try:
+        with database.read() as session:
+            has_rows = "machine" in inspect(session.connection()).get_table_names() and bool(
+                session.scalar(select(func.count()).select_from(Machine))
+            )
+    finally:
+        database.close()
+    if occupied or has_rows:
+        raise BackupRefused("not empty", reason=N_("this machine is not empty"))
+
+
+def _require_root(folder: Path, manifest: dict[str, Any], root_key: SigningKey | None) -> None:
+    if root_key is None:
+        return
+    for row in rows_of(folder, manifest, migrate.METADATA.tables[PinnedRoot.__tablename__]):
+        if row["public"] != root_key.public.hex():
+            raise BadSignature("this is not the root key of the hub in the backup")
+
+
+def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings) -> None:
+    source = folder / manifest["tables"]
+    keys = settings.data_dir / "keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in sorted((source / "keys").glob("*.key")):
+        new = keys / f".{path.name}.new"
+        new.touch(mode=0o600)
+        shutil.copyfile(path, new)
+        os.replace(new, keys / path.name)
+    kept = json.loads((source / STEADY).read_bytes())
+    # Another boot, so that counting goes on from here; the form is that of clock.SteadyClock.
+    steady = {"boot": "restored", "uptime_s": 0.0, "steady_s": float(kept["steady_s"])}
+    (settings.data_dir / STEADY).write_text(json.dumps(steady), encoding="ascii")
+
+
+def _restore_blob(installation: Installation, folder: Path, sha256: str, size: int) -> None:
+    if installation.blobs.has(sha256):
+        return
+    work = installation.settings.data_dir / "work" / f"{sha256}.restored"
+    work.unlink(missing_ok=True)
+    shutil.copyfile(folder / "blobs" / sha256[:2] / sha256, work)
+    if installation.blobs.put_file(work, expect=sha256).bytes != size:
+        raise BackupRefused(sha256, reason=N_("a file of it is damaged"))
+
+
+def _load(session: Session, folder: Path, manifest: dict[str, Any], table: Table) -> int:
+    count, waiting = 0, []
+    connection = session.connection()
+    for row in rows_of(folder, manifest, table):
+        waiting.append(row)
+        count += 1
+        if len(waiting) == ROWS_AT_ONCE:
+            connection.execute(insert(table), waiting)
+            waiting = []
+    if waiting:
+        connection.execute(insert(table), waiting)
+    return count
+
+
+def _forget_missing_blobs(session: Session, restored: set[str]) -> int:
+    """Make the tables say what is on disk; returns how many blobs are not. A lesson without its floor is hidden."""
+    missing = [row for row in session.scalars(select(BlobRow)) if row.sha256 not in restored]
+    lost = {row.sha256 for row in missing}
+    for row in missing:
+        session.delete(row)
+    for part in session.scalars(select(PartRow).where(PartRow.held.is_(True))):
+        if part.sha256 in lost:
+            part.held = False
+            if part.is_floor:
+                session.get_one(PackageRow, part.package_id).floor_held = False
+    session.flush()
+    return len(missing)
+
+
+def _advance_sequences(session: Session) -> None:
+    """PostgreSQL counts beside the tables: tell it where the loaded rows end."""
+    for table in tables():
+        column = table.autoincrement_column
+        if column is None:
+            continue
+        name = session.scalar(
+            text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
+        )
+        highest = session.scalar(select(func.max(column)))
+        if name is not None and highest is not None:
+            session.execute(text("SELECT setval(:name, :highest)"), {"name": name, "highest": highest})
+
+
+def _begin_again(
+    session: Session, installation: Installation, root_key: SigningKey | None, after_epoch: int
+) -> RestoreReport:
+    """A new name in versions, links of held parts, and for a hub the new epoch."""
+    if installation.settings.role == "node":
+        outbox.queue_changes(session, installation.steady)
+    session.execute(update(Machine).values(counter=Machine.counter + _COUNTER_LEAD))
+    changes.renew_machine(session)
+    for row in session.scalars(select(PartRow).where(PartRow.held.is_(True))):
+        installation.blobs.link(row.package_id, row.sha256)
+    for package in session.scalars(select(PackageRow)):
+        # The manifest stands in its row too, so that its file is there again even where that was lost.
+        blob_store.remember(session, installation.blobs.put_bytes(package.manifest))
+        installation.blobs.link(package.id, package.id)
+    if installation.settings.role == "hub" and root_key is not None:
+        # Codes of before could have been used since; nobody would know.
+        for code in session.scalars(select(JoinCode).where(JoinCode.used_by_node_uid.is_(None))):
+            session.delete(code)
+        catalog.begin_epoch(session, installation.keys, root_key, after_epoch=after_epoch)
+        restoring.note_restored(session, installation.settings.data_dir)
+    state = catalog.state(session)
+    return RestoreReport(0, 0, 0, 0, 0, state.epoch, state.sequence)
