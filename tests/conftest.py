@@ -52,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{reason}. In CI nothing may be left out.")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no test process waits for another's long last one."""
+    long_ones = ("flows", "browser", "web", "ops")
+    items.sort(key=lambda item: next((at for at, name in enumerate(long_ones) if name in item.path.parts), len(long_ones)))
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     engine = config.getoption("--database")
     if engine == "sqlite":

@@ -47,7 +47,9 @@ class Cluster:
         found = _bin_dir()
         assert found is not None, missing()
         self._bin = found
-        self._folder = Path(tempfile.mkdtemp(prefix="eduhub-pg-", dir="/tmp"))
+        # In memory where that is possible: every test has a database made for it.
+        in_memory = Path("/dev/shm")
+        self._folder = Path(tempfile.mkdtemp(prefix="eduhub-pg-", dir=in_memory if os.access(in_memory, os.W_OK) else "/tmp"))
         self._account = _server_account() if os.geteuid() == 0 else None
         if self._account:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
