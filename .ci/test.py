@@ -98,7 +98,7 @@ def main() -> None:
     if "--long" in sys.argv[1:]:
         outcomes.append(run_pytest("long", "-m", "long"))
     else:
-        workers = ("-n", "2", "--dist", "loadfile")
+        workers = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")  # tests/conftest.py has put them in order
         outcomes.append(run_pytest("sqlite", *workers, "-m", "not long"))
         if postgresql_programs():
             only = ("-p", "only_database", "--database", "postgresql")
