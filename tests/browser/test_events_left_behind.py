@@ -19,7 +19,12 @@ from eduhub.uids import new_uid
 from tests.browser.playing import until
 from tests.web.world import World, settle
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [
+    pytest.mark.browser,
+    # The server of these tests is Werkzeug's own, which leaves a file to the garbage collector when a
+    # browser goes to the next page in the middle of it. The real server is gunicorn.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('eduhub.event.')).length"
 
 

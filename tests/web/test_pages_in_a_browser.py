@@ -15,7 +15,12 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from tests.web.world import PASSWORD, World
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [
+    pytest.mark.browser,
+    # The server of these tests is Werkzeug's own, which leaves a file to the garbage collector when a
+    # browser goes to the next page in the middle of it. The real server is gunicorn.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 SCREENSHOTS = Path(__file__).parents[2] / ".build" / "screenshots"
 LANGUAGES = ("en", "zh", "bo")
 WIDTHS = (360, 1280)
