@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.browser,
     # The server of these tests is Werkzeug's own, which leaves a file to the garbage collector when a
     # browser goes to the next page in the middle of it. The real server is gunicorn.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:.*_io.FileIO name='.*/static/:pytest.PytestUnraisableExceptionWarning"),
 ]
 SCREENSHOTS = Path(__file__).parents[2] / ".build" / "screenshots"
 LANGUAGES = ("en", "zh", "bo")
