@@ -12,9 +12,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Set here and not in the shell: the packaged Node stands in where the machine has none.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all:
+# A lock names every package: pip needs to find out nothing, and has failed where it tried to
+# (an extra of a pinned package, once a newer release of it is out).
+PIP := $(BIN)/python -m pip install --quiet --no-deps --disable-pip-version-check --no-input --only-binary :all:
 
-FRONT_SOURCES := $(shell find package.json package-lock.json tsconfig.json eduhub/web/player -type f 2>/dev/null)
+FRONT_SOURCES := $(shell find package.json package-lock.json tsconfig.json eduhub/web/player eduhub/web/uploader eduhub/web/keeper eduhub/web/styles eduhub/web/static/*.js eduhub/web/static/*.svg -type f 2>/dev/null)
 PO_FILES := $(shell find eduhub/web/translations -name '*.po' 2>/dev/null)
 # A hub that is tried out on this machine speaks plain HTTP.
 TRYOUT := EDUHUB_SECURE_COOKIES=$${EDUHUB_SECURE_COOKIES:-no} EDUHUB_LOG_FORMAT=$${EDUHUB_LOG_FORMAT:-text}
@@ -54,7 +56,7 @@ lock: .build/uv.stamp ## resolve the lock files anew (needs the network)
 build: .build/run.stamp .build/front.stamp .build/translations.stamp ## install, and build the pages' front end and translations
 
 clean: ## remove everything that was installed or built (the data in media/ stays)
-	rm -rf $(VENV) .build node_modules eduhub/web/static/built .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .build node_modules eduhub/web/static/built eduhub/web/static/*.br eduhub/web/static/*.gz .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .build/venv.stamp:
 	@mkdir -p .build
@@ -65,7 +67,7 @@ clean: ## remove everything that was installed or built (the data in media/ stay
 .build/run.stamp: requirements-run.lock pyproject.toml | .build/venv.stamp
 	@echo "Installing what EduHub needs into $(VENV) ..."
 	@$(PIP) --require-hashes -r requirements-run.lock
-	@$(PIP) --no-deps --no-build-isolation --no-index --editable .
+	@$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
 .build/dev.stamp: requirements-dev.lock .build/run.stamp

@@ -1,30 +1,32 @@
-"""Put the web side together: the only file that knows every page, protocol and interface.
+"""Put the web side together: the only file that knows the pages, every protocol and the interface.
 
 `create_app()` is what gunicorn calls. A box has no pages of the operator and the teacher, and a
 hub none of the box: they are not registered there, so they do not exist.
 """
 
 from flask import Flask, render_template, request, url_for
-from flask_babel import Babel
-from flask_wtf import CSRFProtect
+from flask_babel import Babel, gettext
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from eduhub import config, guard, http
 from eduhub.api import register as register_api
 from eduhub.config import Settings
+from eduhub.delivery.front import Front
 from eduhub.delivery.http import MediaLane
+from eduhub.errors import NotAllowed
 from eduhub.installation import Installation, open_installation
 from eduhub.media import http as media_http
 from eduhub.sync import http as sync_http
-from eduhub.web import accounts, box, home, languages, learning, lesson_data, operator, people, school, shown, teaching
+from eduhub.web import compression, csrf, kept, languages, pages, photos, sent, shown
+from eduhub.web.few_at_once import FewAtOnce
+from eduhub.web.learning import lesson_data
 
 # A form carries words, never files: those go to /media/uploads, which reads them as they arrive.
 MOST_FORM_BYTES = 1 << 20
-EVERYWHERE = (accounts.bp, home.bp, learning.bp, people.bp, school.bp)
-AT_THE_HUB = (operator.bp, teaching.bp)
-AT_A_BOX = (box.bp,)
 # What was typed is shown again on an error page, but never these.
-SECRET_FIELDS = frozenset({"csrf_token", "password", "token", "intent", "back", "language"})
+SECRET_FIELDS = frozenset(
+    {"csrf_token", "password", "present", "new", "again", "token", "intent", "back", "language", "picture", "number"}
+)
 
 FLASK_SETTINGS = {
     "MAX_CONTENT_LENGTH": MOST_FORM_BYTES,
@@ -39,19 +41,26 @@ def create_app(settings: Settings | None = None, installation: Installation | No
     app = Flask("eduhub", static_folder="web/static", template_folder="web/templates", static_url_path="/static")
     app.config.update(FLASK_SETTINGS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    compression.register(app)
     guard.register(app, here)
-    Babel(app, locale_selector=languages.choose, default_translation_directories="web/translations")
+    Babel(
+        app, locale_selector=languages.choose, timezone_selector=lambda: guard.viewer().zone,
+        default_translation_directories="web/translations",
+    )  # fmt: skip
     http.register(app, _render_error)
-    csrf = CSRFProtect(app)
+    photos.register(app)
+    sent.register(app)
+    protection = csrf.Protect(app)
+    kept.register(app)
     lesson_data.cache.init_app(app)
     shown.register(app)
-    for blueprint in EVERYWHERE + (AT_THE_HUB if here.settings.role == "hub" else AT_A_BOX):
+    for blueprint in pages.of(here.settings.role):
         app.register_blueprint(blueprint)
-    register_api(app, csrf)
+    register_api(app, protection)
     if here.settings.role == "hub":
         # These carry credentials of their own (an intent, a node's signature) and no cookie.
         for blueprint in (media_http.blueprint(here), sync_http.blueprint(here)):
-            csrf.exempt(blueprint)
+            protection.exempt(blueprint)
             app.register_blueprint(blueprint)
     guard.check_every_route_has_a_rule(app)
     _put_in_front(app, here)
@@ -59,17 +68,25 @@ def create_app(settings: Settings | None = None, installation: Installation | No
 
 
 def _put_in_front(app: Flask, here: Installation) -> None:
-    lane = MediaLane(app.wsgi_app, packages_dir=here.packages_dir, secret=here.keys.secret, steady=here.steady)
-    app.wsgi_app = lane  # type: ignore[method-assign]
-    if here.settings.public_url.startswith("https://"):
-        # A TLS proxy stands in front, so its word about scheme, host and address counts.
-        app.wsgi_app = ProxyFix(lane, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    few = FewAtOnce(app.wsgi_app)
+    here.database.on_write = few.step_aside
+    lane = MediaLane(
+        few, packages_dir=here.packages_dir, secret=here.keys.secret, steady=here.steady,
+        run_dir=here.settings.data_dir / "run" if here.settings.role == "hub" else None,
+    )  # fmt: skip
+    # Where a TLS proxy stands in front, its word about scheme, host and address counts; our own nginx hands it on.
+    told = ProxyFix(lane, x_for=1, x_proto=1, x_host=1)
+    alone = told if here.settings.is_behind_tls else lane
+    app.wsgi_app = Front(alone, told, secret=here.keys.secret)  # type: ignore[method-assign]
 
 
 def _render_error(page: http.ErrorPage) -> str:
     first = "accounts.card" if guard.here().settings.role == "node" else "accounts.sign_in"
+    next_step = page.next_step
+    if page.code == NotAllowed.code and guard.viewer().is_child:
+        next_step = gettext("Ask your teacher if you think you should be able to.")
     return render_template(
-        "error.html", happened=page.happened, kept=page.kept, next_step=page.next_step, typed=_typed(),
+        "error.html", happened=page.happened, kept=page.kept, next_step=next_step, typed=_typed(),
         sign_in=url_for(first, back=shown.here_path()) if page.status == 401 else None,
         code=f"{page.code} {page.correlation}",
     )

@@ -12,13 +12,15 @@ Three clocks, because a village box has no trustworthy one:
 This module must not know databases or any domain.
 """
 
+import errno
 import fcntl
 import json
 import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -26,6 +28,8 @@ from zoneinfo import ZoneInfo
 from eduhub.errors import BadInput
 
 _frozen_ms: int | None = None
+_MINUTES_OF_A_DAY = 24 * 60
+_READ_AGAIN_S = 1.0
 
 
 def now() -> datetime:
@@ -49,6 +53,14 @@ def today(time_zone: str = "UTC") -> str:
     return now().astimezone(ZoneInfo(time_zone)).date().isoformat()
 
 
+def day_of(unix_ms: int, time_zone: str) -> str:
+    """The day of an instant there, as 2026-11-23; the last one there is for what lies beyond all calendars."""
+    try:
+        return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone)).date().isoformat()
+    except (OverflowError, ValueError, OSError):
+        return date.max.isoformat()
+
+
 def check_day(text: str) -> str:
     """`text` when it is a day as 2026-11-23; raises BadInput otherwise."""
     try:
@@ -59,13 +71,33 @@ def check_day(text: str) -> str:
     raise BadInput(f"not a day: {text!r:.40}")
 
 
+def in_window(window: str, time_zone: str, unix_ms: int) -> bool:
+    """Whether a moment lies in a window such as 22:00-06:00 of that zone; one that ends where it begins is always open."""
+    return until_window_s(window, time_zone, unix_ms) == 0
+
+
+def until_window_s(window: str, time_zone: str, unix_ms: int) -> float:
+    """Seconds until a window such as 22:00-06:00 of that zone opens; 0 while it is open."""
+    local = datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
+    begins, ends = (int(text[:2]) * 60 + int(text[3:]) for text in window.split("-"))
+    minute = local.hour * 60 + local.minute
+    if begins <= minute < ends if begins < ends else minute >= begins or minute < ends:
+        return 0.0
+    if begins == _MINUTES_OF_A_DAY:
+        begins = 0
+    opens = local.replace(hour=begins // 60, minute=begins % 60, second=0, microsecond=0)
+    if opens.timestamp() * 1000 <= unix_ms:
+        opens += timedelta(days=1)  # on the wall there; the zone says how many seconds that is
+    return opens.timestamp() - unix_ms / 1000
+
+
 def monotonic_s() -> float:
     """Seconds for measuring how long something takes."""
     return time.monotonic()
 
 
 def sleep_s(seconds: float) -> None:
-    """Wait. Only loops that poll may call it."""
+    """Wait. Only loops that poll, and a line that is narrow on purpose, may call it."""
     time.sleep(seconds)
 
 
@@ -73,7 +105,9 @@ def _uptime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _boot_id() -> str:
+@cache  # no process outlives its boot
+def boot_id() -> str:
+    """A word for the present boot of this machine's kernel."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
@@ -87,17 +121,22 @@ class SteadyClock:
     """
 
     def __init__(
-        self, file: Path, *, uptime_s: Callable[[], float] = _uptime_s, boot_id: Callable[[], str] = _boot_id
+        self, file: Path, *, uptime_s: Callable[[], float] = _uptime_s, boot_id: Callable[[], str] = boot_id
     ) -> None:
         self._file, self._uptime_s, self._boot_id = file, uptime_s, boot_id
+        self._seen: tuple[_Kept, float] | None = None  # what the file held, and at which uptime
 
     def now_s(self) -> float:
         """Steady seconds; the first call on a new machine returns 0."""
-        boot = self._boot_id()
-        kept = self._read()
-        if kept is None or kept.boot != boot:
-            return self._begin(boot)
-        return kept.steady_s + max(0.0, self._uptime_s() - kept.uptime_s)
+        boot, uptime_s = self._boot_id(), self._uptime_s()
+        kept, seen_s = self._seen or (None, 0.0)
+        # Whoever keeps the count within a boot writes the same difference to the uptime: a second's age does no harm.
+        if kept is None or kept.boot != boot or not 0 <= uptime_s - seen_s < _READ_AGAIN_S:
+            kept = self._read()
+            if kept is None or kept.boot != boot:
+                return self._begin(boot)
+            self._seen = (kept, uptime_s)
+        return kept.steady_s + max(0.0, uptime_s - kept.uptime_s)
 
     def _begin(self, boot: str) -> float:
         """Go on from what was kept: the first process after a boot does it, the others find it done."""
@@ -107,7 +146,13 @@ class SteadyClock:
             kept = self._read()
             if kept is not None and kept.boot == boot:
                 return kept.steady_s + max(0.0, self._uptime_s() - kept.uptime_s)
-            return self._write(_Kept(boot, self._uptime_s(), kept.steady_s if kept else 0.0))
+            begun = _Kept(boot, self._uptime_s(), kept.steady_s if kept else 0.0)
+            try:
+                return self._write(begun)
+            except OSError as error:
+                if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
+                return begun.steady_s  # a full disk must not keep pages from being shown: the count stands still
 
     def keep(self) -> None:
         """Write the present count down; the supervisor and a timer of the worker do it once a minute."""
@@ -124,11 +169,15 @@ class SteadyClock:
 
     def _write(self, kept: "_Kept") -> float:
         new = self._file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
-        with new.open("w", encoding="ascii") as file:
-            json.dump(kept._asdict(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        try:
+            with new.open("w", encoding="ascii") as file:
+                json.dump(kept._asdict(), file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._file)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
         return kept.steady_s
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from eduhub.errors import BadSetting
 
@@ -67,6 +68,10 @@ def _database_address(text: str) -> str:
     return text
 
 
+def _file_path(text: str) -> str:
+    return str(Path(text).absolute()) if text else ""
+
+
 def _any_text(text: str) -> str:
     return text
 
@@ -90,11 +95,33 @@ class Settings:
         parse=_yes_no,
     )
     web_processes: int = setting(2, "Web server processes", parse=_whole(1, 64))
-    web_threads: int = setting(64, "Readers that one web process serves at once", parse=_whole(1, 1000))
+    web_threads: int = setting(256, "Readers that one web process serves at once", parse=_whole(1, 1000))
+    web_server: Literal["auto", "nginx", "gunicorn"] = setting(
+        "auto", "What answers at the port; auto: nginx in front where it is installed, else gunicorn alone",
+        parse=_one_of("auto", "nginx", "gunicorn"),
+    )
+    tls_certificate: str = setting(
+        "", "File with the certificate and its chain (PEM): nginx then speaks TLS at the port; empty: plain HTTP, or TLS by a proxy",
+        parse=_file_path,
+    )
+    tls_key: str = setting("", "File with the key of tls_certificate (PEM)", parse=_file_path)
+    http_port: int = setting(
+        0, "With tls_certificate: TCP port where plain HTTP is led to TLS and ACME is answered, 80 as a rule; 0: none",
+        parse=_whole(0, 65535),
+    )
     default_language: Literal["en", "zh", "bo"] = setting(
         "zh", "Language of the pages for a browser that asks for none of ours", parse=_one_of("en", "zh", "bo")
     )
     upload_max_mb: int = setting(4096, "Largest file a teacher may send, in MB", parse=_whole(1, 1_000_000))
+    upload_keep_days: int = setting(7, "Days a file that has not arrived whole is kept", parse=_whole(1, 30))
+    school_quota_mb: int = setting(
+        500_000, "Room for the recordings of one school, in MB; the operator can give a school more", parse=_whole(1, 1_000_000_000)
+    )
+    keep_replaced_days: int = setting(
+        30, "Days a recording is kept after a better one has replaced it", parse=_whole(1, 3650)
+    )
+    disk_spare_mb: int = setting(500, "Room on the disk that uploads and encodings leave free, in MB", parse=_whole(0, 10_000_000))
+    scrub_mb_s: int = setting(5, "How fast stored files are read again to find damage, in MB a second", parse=_whole(1, 1000))
     media_max_hours: int = setting(6, "Longest lecture that is accepted, in hours", parse=_whole(1, 48))
     ffmpeg: str = setting(
         "", "Path of the ffmpeg program; empty: the system's if it is good enough, else the packaged one",
@@ -105,6 +132,11 @@ class Settings:
         parse=_one_of("auto", "bubblewrap", "rlimits"),
     )
     encode_threads: int = setting(2, "Threads one encoding may use", parse=_whole(1, 256))
+    encode_window: str = setting(
+        "00:00-24:00", "Time of day in which the heavier videos are made; the light ones are made at any time",
+        parse=lambda text: _window(text),
+    )
+    time_zone: str = setting("Asia/Shanghai", "Time zone of this machine's time windows", parse=lambda text: _zone(text))
     job_lease_s: int = setting(15, "Seconds until the work of a silent worker is given to another", parse=_whole(2, 3600))
     sync_every_s: int = setting(60, "A box asks its hub every so many seconds", parse=_whole(1, 86_400))
     sync_window: str = setting(
@@ -123,7 +155,12 @@ class Settings:
     @property
     def origin(self) -> str:
         """Scheme, host and port under which this machine is reached."""
-        return self.public_url or f"http://{self.bind}:{self.port}"
+        return self.public_url or f"{'https' if self.tls_certificate else 'http'}://{self.bind}:{self.port}"
+
+    @property
+    def is_behind_tls(self) -> bool:
+        """Whether a TLS server of somebody else stands in front: then its word about the client counts."""
+        return self.public_url.startswith("https://") and not self.tls_certificate
 
     @property
     def cookies_need_tls(self) -> bool:
@@ -135,6 +172,14 @@ def _window(text: str) -> str:
     match = re.fullmatch(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)", text)
     if not match or "24:" in text.replace("24:00", ""):
         raise ValueError("it must look like 22:00-06:00")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, KeyError, OSError) as error:
+        raise ValueError("it must be a time zone such as Asia/Shanghai") from error
     return text
 
 

@@ -10,7 +10,7 @@ own transaction handling is switched off for that (`isolation_level=None`).
 This module must not know any table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from eduhub.errors import DiskFull
+from eduhub.writers import WAIT_S, Writers
 
 # Types that serve both engines. SQLite counts up a primary key only if it is spelled INTEGER,
 # which there holds 64 bits all the same. none_as_null: Python's None is SQL's NULL.
@@ -31,7 +34,7 @@ class Base(DeclarativeBase):
     """The parent of every table class."""
 
     registry = registry(
-        type_annotation_map={dict[str, Any]: Json, list[Any]: Json, dict[str, str]: Json, list[str]: Json, int: BigInt},
+        type_annotation_map={dict[str, Any]: Json, list[Any]: Json, dict[str, str]: Json, list[str]: Json, list[int]: Json, int: BigInt},
         metadata=MetaData(
             naming_convention={
                 "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -54,10 +57,13 @@ class Database:
             if not file.exists():  # SQLite would let every user of the machine read names and verifiers
                 file.touch(mode=0o600)
         self.url = url
+        # Called before a write: its thread may have to wait for others, and for the disk.
+        self.on_write: Callable[[], None] = lambda: None
         self.engine: Engine = create_engine(url, **_engine_options(url))
         event.listen(self.engine, "handle_error", _hide_values)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
+        self._writers = Writers(self.engine) if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -66,9 +72,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction that may write: committed at the end, rolled back by an exception."""
+        """One transaction that may write: committed at the end, rolled back by an exception.
+
+        On SQLite the writers of this process come one after the other and may share a sync of the disk (`writers`).
+        """
+        self.on_write()
+        if self._writers is not None:
+            with self._writers.turn() as session:
+                yield session
+            return
         with Session(self.engine, expire_on_commit=False) as session:
-            self._begin(session, "BEGIN IMMEDIATE")
             yield session
             session.commit()
 
@@ -76,15 +89,15 @@ class Database:
     def read(self) -> Iterator[Session]:
         """One transaction that sees one state of the database and keeps nothing."""
         with Session(self.engine, expire_on_commit=False) as session:
-            self._begin(session, "BEGIN")
+            self._begin(session)
             yield session
             session.expunge_all()  # rows that were read stay readable; a rollback would empty them
             session.rollback()
 
-    def _begin(self, session: Session, statement: str) -> None:
+    def _begin(self, session: Session) -> None:
         if self.is_sqlite:
-            session.connection().exec_driver_sql(statement)
-        elif statement == "BEGIN":
+            session.connection().exec_driver_sql("BEGIN")
+        else:
             session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
 
     def close(self) -> None:
@@ -96,13 +109,17 @@ def _engine_options(url: str) -> dict[str, Any]:
     # Errors are logged, and what a statement carries may be a child's name.
     quiet: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        return quiet | {"connect_args": {"isolation_level": None, "timeout": 60, "check_same_thread": False}}
+        return quiet | {"connect_args": {"isolation_level": None, "timeout": WAIT_S, "check_same_thread": False}}
     return quiet | {"pool_size": 20, "max_overflow": 60, "pool_pre_ping": True}
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    """Cut PostgreSQL's errors down to their first line: the DETAIL below it shows the row, names and all."""
+    """Call a full disk by its name, and cut PostgreSQL's errors down to their first line: the DETAIL below it shows
+    the row, names and all.
+    """
     error, wrapped = context.original_exception, context.sqlalchemy_exception
+    if getattr(error, "sqlite_errorname", None) == "SQLITE_FULL" or getattr(error, "sqlstate", None) == "53100":
+        raise DiskFull("the database has no room") from error
     diagnosis = getattr(error, "diag", None)
     if diagnosis is None or not diagnosis.message_primary:
         return

@@ -1,9 +1,8 @@
 """Every error that EduHub raises on purpose, in one table.
 
-An error has a stable `code` (logs, JSON and tests use it), the HTTP `status` that
-`http.py` answers with, and whether trying again can help (`retry`: the job queue
-asks, it never guesses). What a person reads is three plain sentences: what happened,
-what was kept, what to do next. They are message ids for translation, so they are
+An error has a stable `code` (logs, JSON and tests use it), the HTTP `status` that `http.py` answers with, and
+whether trying again can help (`retry`: the job queue asks, it never guesses). What a person reads is three plain
+sentences: what happened, what was kept, what to do next. They are message ids for translation, so they are
 marked with `N_` and take their values by name from `facts`.
 
 This module must not know HTTP, Flask or any domain.
@@ -93,6 +92,34 @@ class BadInput(EduHubError):
     next_step = N_("Correct it and send it again.")
 
 
+class NotAChild(EduHubError):
+    code, status = "people.not_a_child", 409
+    happened = N_("This person works at a school, and is no child of a class.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Choose a child. Whoever learns now and works no more is put into a class after their tasks have ended.")
+
+
+class PlanChanged(EduHubError):
+    code, status = "plan.changed", 409
+    happened = N_("Somebody else has moved this lesson, or taken it out of the plan, in the meantime.")
+    kept = N_("Their change is kept; yours was not made.")
+    next_step = N_("Look at the plan as it is now, and change it there if it is still needed.")
+
+
+class ReviewChanged(EduHubError):
+    code, status = "review.changed", 409
+    happened = N_("The lesson has changed since you looked at it.")
+    kept = N_("It waits as before; nothing was published.")
+    next_step = N_("See it again as it is now, then publish it or send it back.")
+
+
+class CannotUndo(EduHubError):
+    code, status = "history.cannot_undo", 409
+    happened = N_("This cannot be undone: %(reason)s.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Change it on its own page if it is still needed.")
+
+
 class NotAllowed(EduHubError):
     code, status = "asked.not_allowed", 403
     happened = N_("You may not do this.")
@@ -112,6 +139,34 @@ class SignInFailed(EduHubError):
     happened = N_("The name or the password is not right.")
     kept = N_("Nothing was changed.")
     next_step = N_("Try again, or ask your school's admin for a new password.")
+
+
+class WordEnded(SignInFailed):
+    code, status = "accounts.word_ended", 401
+    happened = N_("This word was good for three days, and they are over.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Ask your school's admin for a new one.")
+
+
+class TooManyTries(EduHubError):
+    code, status = "accounts.too_many_tries", 429
+    happened = N_("There were too many wrong tries to sign in.")
+    kept = N_("The password is as it was.")
+    next_step = N_("Wait %(seconds)s s, then try again. Your school's admin can give you a new password.")
+
+
+class PhotosBusy(EduHubError):
+    code, status, retry = "accounts.photos_busy", 503, True
+    happened = N_("Many photos of cards came at the same time.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Send the photo again in a moment, or type the code of the card.")
+
+
+class NewPasswordNeeded(EduHubError):
+    code, status = "accounts.new_password_needed", 403
+    happened = N_("You signed in with a word that is good once.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Choose your own password first.")
 
 
 class PasswordTooWeak(BadInput):
@@ -135,6 +190,20 @@ class CardNotKnown(EduHubError):
     next_step = N_("Type the code again, or ask your teacher for a new card.")
 
 
+class PicturesWrong(EduHubError):
+    code, status = "accounts.pictures_wrong", 401
+    happened = N_("These are not your pictures, or not in this order.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Try again, or sign in with your card.")
+
+
+class CardNotInPhoto(EduHubError):
+    code, status = "accounts.card_not_in_photo", 422
+    happened = N_("No card could be read in this photo.")
+    kept = N_("The photo was not kept.")
+    next_step = N_("Hold the card flat, in good light, so that the square is sharp and whole, and try again.")
+
+
 # --- storage ------------------------------------------------------------------------
 
 
@@ -150,6 +219,13 @@ class HashMismatch(EduHubError):
     happened = N_("The bytes that arrived are not the bytes that were promised.")
     kept = N_("They were thrown away; nothing that was held before is touched.")
     next_step = N_("It will be fetched again.")
+
+
+class StoreUnreadable(EduHubError):
+    code, status = "storage.unreadable", 503
+    happened = N_("The disk with the recordings cannot be read.")
+    kept = N_("Nothing was changed on it.")
+    next_step = N_("Tell the person who looks after the system to check the disk and its cable.")
 
 
 class BlobMissing(EduHubError):
@@ -228,6 +304,49 @@ class UploadCutShort(EduHubError):
     next_step = N_("Choose the file again.")
 
 
+class UploadGone(EduHubError):
+    code, status = "media.upload_gone", 410
+    happened = N_("The part of the file that had arrived was kept for %(days)s days and is gone.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Open the lesson and choose the file again.")
+
+
+class UploadElsewhere(EduHubError):
+    code, status, retry = "media.upload_elsewhere", 409, True
+    happened = N_("This place of the file was not expected now.")
+    kept = N_("What has arrived is kept.")
+    next_step = N_("It goes on by itself.")
+
+
+class UploadAnother(EduHubError):
+    code, status = "media.upload_another", 409
+    happened = N_("Another file is half here already: %(file_name)s.")
+    kept = N_("What has arrived of it is kept.")
+    next_step = N_("Choose that file again and it goes on. To send another, give that one up first.")
+
+
+class UploadVersion(BadInput):
+    code, status = "media.upload_version", 412
+
+
+class UploadKind(BadInput):
+    code, status = "media.upload_kind", 415
+
+
+class UploadBusy(EduHubError):
+    code, status, retry = "media.upload_busy", 423, True
+    happened = N_("This file is arriving over another connection just now.")
+    kept = N_("What has arrived is kept.")
+    next_step = N_("It goes on by itself.")
+
+
+class QuotaFull(EduHubError):
+    code, status = "media.quota_full", 413
+    happened = N_("The school's room for recordings is full: %(free_mb)s MB are left.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Choose a smaller file, or ask the operator for more room.")
+
+
 class MediaRefused(EduHubError):
     code, status = "media.refused", 422
     happened = N_("This file cannot be used as a lesson: %(reason)s.")
@@ -252,6 +371,34 @@ class ToolMissing(EduHubError):
     happened = N_("A program that prepares video is missing here: %(tool)s.")
     kept = N_("The file that was sent is kept.")
     next_step = N_("Run 'eduhub doctor' and do what it says.")
+
+
+class CaptionsRefused(BadInput):
+    code = "courses.captions_refused"
+    happened = N_("These captions cannot be used. Line %(line)s: %(reason)s.")
+    kept = N_("The captions that were there before are kept.")
+    next_step = N_("Correct the file and choose it again.")
+
+
+class CaptionsTooLarge(EduHubError):
+    code, status = "courses.captions_too_large", 413
+    happened = N_("A file with captions has at most %(most_kb)s KB; this one has more.")
+    kept = N_("The captions that were there before are kept.")
+    next_step = N_("Go back and choose the file with the captions (.vtt or .srt), not the video.")
+
+
+class ChaptersRefused(BadInput):
+    code = "courses.chapters_refused"
+    happened = N_("These chapters cannot be used. Line %(line)s: %(reason)s.")
+    kept = N_("What you typed is still here.")
+    next_step = N_("Correct the line and save again.")
+
+
+class AttachmentRefused(EduHubError):
+    code, status = "media.attachment_refused", 422
+    happened = N_("This file cannot be attached: %(reason)s.")
+    kept = N_("The lesson is as it was.")
+    next_step = N_("Choose a PDF, or a picture (JPEG, PNG or WebP).")
 
 
 # --- jobs ---------------------------------------------------------------------------
@@ -317,6 +464,13 @@ class TokenRefused(EduHubError):
     happened = N_("What was watched could not be booked to anybody.")
     kept = N_("It is kept on this device.")
     next_step = N_("Sign in again.")
+
+
+class PlaceNotKnown(EduHubError):
+    code, status = "learning.place_not_known", 404
+    happened = N_("This number is not known here.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Look at your paper and type it again. It has nine digits, and is good where you were given it.")
 
 
 class TooMuch(EduHubError):

@@ -18,25 +18,42 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, request, session
+from flask import Flask, Response, after_this_request, current_app, g, request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
+from sqlalchemy import bindparam
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from eduhub import clock
-from eduhub.accounts import roles, sign_ins
-from eduhub.accounts.models import Person, RoleGrant, SignIn
-from eduhub.courses.models import Course, Lesson, PlanRow
-from eduhub.errors import BadInput, NotAllowed, NotFound, SignInNeeded
+from eduhub import clock, logs
+from eduhub.accounts import browsers, roles, sign_ins
+from eduhub.accounts.models import Credential, Person, RoleGrant, SignIn
+from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
+from eduhub.delivery.http import pass_cookie
+from eduhub.errors import BadInput, DiskFull, NewPasswordNeeded, NotAllowed, NotFound, SignInNeeded
 from eduhub.installation import Installation
 from eduhub.schools import calendars, organisations
-from eduhub.schools.models import Enrolment, Group, Organisation
+from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar
 from eduhub.sync import schedule_clock
 from eduhub.uids import parse_uid
 
+_log = logs.logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 # Blueprints that check a credential of their own kind: an upload intent, a box's signature.
 OWN_CREDENTIALS = frozenset({"media", "sync"})
+# One question a request: the sign-in, its person, a line for each role, and the zone of the school.
+_READER = (
+    sign_ins.standing()
+    .where(SignIn.uid == bindparam("sign_in_uid"))
+    .outerjoin(RoleGrant, RoleGrant.person_uid == Person.uid)
+    .outerjoin(SchoolCalendar, SchoolCalendar.uid == Person.org_uid)
+    .add_columns(RoleGrant, SchoolCalendar.time_zone, Credential.kind)
+    .order_by(RoleGrant.uid)
+)
+TURN_COOKIE = "eduhub_turn"  # docs/decisions/0014-keeping-lessons-on-a-device.md
+# Where somebody may go who has signed in with a word that is good once.
+_BEFORE_A_PASSWORD = frozenset({"own.password", "accounts.sign_out", "accounts.choose_language"})
+_PASSES, _MOST_PASSES = "passes", 8  # of a teacher's lessons that were opened last
 _EVERY_SCOPE = ("all", "organisation", "course", "group")
 
 
@@ -50,6 +67,7 @@ class Viewer:
     person: Person | None = None
     grants: tuple[RoleGrant, ...] = ()
     sign_in_uid: str | None = None
+    zone: str = calendars.TIME_ZONE  # of the person's school
 
     @property
     def org_uids(self) -> frozenset[str]:
@@ -61,6 +79,11 @@ class Viewer:
     def is_operator(self) -> bool:
         """Whether the viewer runs the whole installation."""
         return self.has_role("operator")
+
+    @property
+    def is_child(self) -> bool:
+        """Whether the viewer is signed in and holds no adult's role."""
+        return self.person is not None and not self.has_role(*roles.STAFF)
 
     def has_role(self, *wanted: str) -> bool:
         """Whether the viewer has one of these roles, for whatever scope."""
@@ -96,15 +119,36 @@ def viewer() -> Viewer:
 
 def today(db: Session, org_uid: str | None = None) -> str | None:
     """The day by which roles hold, at an organisation; None on a box that does not know what day it is."""
-    zone = calendars.zone_of(db, org_uid)
+    return day(db, calendars.zone_of(db, org_uid))
+
+
+def today_of(db: Session, person_uid: str) -> str | None:
+    """The same at the school of a person."""
+    person = db.get(Person, person_uid)
+    return today(db, person.org_uid if person is not None else None)
+
+
+def day(db: Session, zone: str) -> str | None:
+    """The same for a time zone."""
     if here().settings.role == "node":
         return schedule_clock.day(zone, schedule_clock.now_ms(db, here().steady))
     return clock.today(zone)
 
 
-def sign_in(made: SignIn) -> None:
-    """Remember a sign-in in this browser. It counts from the next request on, once it is committed."""
+def sign_in(db: Session, credential: Credential, on: str | None) -> None:
+    """Sign in whoever holds this credential, in this browser. It counts from the next request on, once it is committed.
+
+    `on`: the day by which roles hold (`today`), found before others have to wait for a writer.
+    """
+    browser = browsers.sort_of(request.user_agent.string[:1000])
+    remember(sign_ins.start(db, credential, browser=browser, used_on=on))
+
+
+def remember(made: SignIn) -> None:
+    """Let this browser be the one in which somebody is signed in."""
+    _take_back_passes()
     session.clear()  # nothing that another reader of this browser left stays
+    _end_turn()
     login_user(Viewer(sign_in_uid=made.uid))  # for this browser session; there is no cookie that outlives it
     g.pop("_login_user", None)
 
@@ -116,17 +160,63 @@ def sign_out() -> None:
         with here().database.write() as db:
             sign_ins.end(db, uid)
     logout_user()
+    _take_back_passes()
     session.clear()
+    _end_turn()
+
+
+def remember_pass(package_id: str) -> None:
+    """This browser was given a pass for teachers' parts, which the next reader of the same browser must not find in it."""
+    held = [held for held in session.get(_PASSES, []) if held != package_id]
+    session[_PASSES] = [package_id, *held][:_MOST_PASSES]
+
+
+def _take_back_passes() -> None:
+    """The passes of the next reader are given anew; those of children end by themselves, as what they fetch may go on."""
+    taken, secure = session.get(_PASSES, []), here().settings.cookies_need_tls
+    if taken:
+
+        @after_this_request
+        def _take_back(made: Response) -> Response:
+            for package_id in taken:
+                made.headers.add("Set-Cookie", pass_cookie(package_id, "", max_age_s=0, secure=secure))
+            return made
+
+
+def _end_turn() -> None:
+    """Take back the mark by which a script of ours knows, without the server, that the reader is still the same."""
+    if TURN_COOKIE in request.cookies:
+
+        @after_this_request
+        def _take_back(made: Response) -> Response:
+            made.delete_cookie(TURN_COOKIE)
+            return made
 
 
 def _load(sign_in_uid: str) -> Viewer | None:
     g._login_user = Viewer()  # nobody, should the database not answer: the page that says so asks again who reads it
     with here().database.read() as db:
-        found = sign_ins.find(db, sign_in_uid)
-        person = db.get(Person, found.person_uid) if found else None
-        if found is None or person is None:
+        found = db.execute(_READER, {"sign_in_uid": sign_in_uid}).all()
+        if not found:
             return None
-        return Viewer(person, tuple(roles.of(db, person.uid, today(db, person.org_uid))), found.uid)
+        made, person, _grant, zone, kind = found[0]
+        on = day(db, calendars.known_zone(zone))
+    grants = tuple(row[2] for row in found if row[2] is not None and roles.holds(row[2], on))
+    if kind == "one_time":
+        if request.endpoint not in _BEFORE_A_PASSWORD:
+            raise NewPasswordNeeded
+        grants = ()
+    if on is not None and on != made.used_on:
+        _note_use(made.uid, on)
+    return Viewer(person, grants, made.uid, calendars.known_zone(zone))
+
+
+def _note_use(sign_in_uid: str, on: str) -> None:
+    try:
+        with here().database.write() as db:
+            sign_ins.used(db, sign_in_uid, on)
+    except (SQLAlchemyError, DiskFull) as error:  # no reason to show no page
+        _log.warning("the day of a sign-in was not kept", reason=type(error).__name__)
 
 
 # --- what a thing belongs to --------------------------------------------------------
@@ -170,6 +260,8 @@ of_organisation = of("org_uid", Organisation, lambda row: Scope(row.uid))
 of_person = of("person_uid", Person, lambda row: Scope(row.org_uid))
 of_group = of("group_uid", Group, lambda row: Scope(row.org_uid, group_uid=row.uid))
 of_enrolment = of("enrolment_uid", Enrolment, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
+of_group_course = of("group_course_uid", GroupCourse, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
+of_role_grant = of("grant_uid", RoleGrant, lambda row: Scope(row.org_uid))
 of_plan_row = of("plan_uid", PlanRow, lambda row: Scope(row.org_uid, group_uid=row.group_uid))
 of_course = of("course_uid", Course, lambda row: Scope(row.org_uid, course_uid=row.uid))
 of_lesson = _of_lesson

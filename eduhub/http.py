@@ -15,14 +15,14 @@ from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 
 from eduhub import logs
-from eduhub.errors import BadInput, EduHubError, NotAllowed, NotFound, SignInNeeded, sentences
+from eduhub.errors import BadInput, EduHubError, NotAllowed, NotFound, SignInNeeded, TooMuch, sentences
 
 log = logs.logger(__name__)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 _YEAR_S = 31_536_000
-_POLICIES = {
+POLICIES = {
     "immutable": f"public, max-age={_YEAR_S}, immutable",  # the address names the bytes
     "shared": "public, max-age={max_age}, must-revalidate",  # the same for everybody
     "revalidate": "private, no-cache",  # this browser keeps it and asks each time whether it still holds
@@ -39,10 +39,21 @@ SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    # No page of ours is part of another site's, and none asks for more than the camera that reads a card.
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
 }
+# What a page loads is bound by the page's own policy; repeating it would be a tenth of the lesson's page. Below /static/ every
+# drawing is our own and has no script: it does no harm as a page of its own either.
+LOADED = frozenset({"text/css", "text/javascript", "font/woff2", "image/svg+xml"})
+OF_PAGES = frozenset(SECURITY_HEADERS) - {"X-Content-Type-Options"}
 # Browsers ignore this over plain HTTP, as a box speaks it, and complain on every page.
-TLS_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
-_FOR_PROGRAMS = ("/api/", "/sync/", "/p/")
+TLS_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # The host alone: what else lies below the domain is not ours to decide.
+    "Strict-Transport-Security": "max-age=31536000",
+}
+_FOR_PROGRAMS = ("/api/", "/sync/", "/p/", "/media/uploads/")
 
 
 @dataclass(frozen=True)
@@ -63,11 +74,11 @@ def caches(policy: str, *, max_age: int | None = None) -> Callable[[View], View]
 
     With `max_age`, `revalidate` lets the browser wait so many seconds before it asks again.
     """
-    if policy not in _POLICIES or (policy == "shared" and max_age is None):
+    if policy not in POLICIES or (policy == "shared" and max_age is None):
         raise ValueError(f"no such cache policy: {policy}")
     if max_age is not None and policy not in {"shared", "revalidate"}:
         raise ValueError(f"{policy} has no max_age")
-    header = _POLICIES[policy].format(max_age=max_age)
+    header = POLICIES[policy].format(max_age=max_age)
     if policy == "revalidate" and max_age is not None:
         header = f"private, max-age={max_age}, must-revalidate"
 
@@ -123,7 +134,7 @@ def _shown(error: EduHubError, status: int) -> ErrorPage:
 
 
 def _asked_by_a_program() -> bool:
-    if request.path.startswith(_FOR_PROGRAMS):
+    if request.path.startswith(_FOR_PROGRAMS) or "Tus-Resumable" in request.headers:
         return True
     return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
@@ -135,7 +146,7 @@ def _answer_http(error: HTTPException) -> Any:
         return error  # a redirect
     if status >= 500:
         return _answer_unexpected(error)
-    ours = {401: SignInNeeded, 403: NotAllowed, 404: NotFound}.get(status, BadInput)
+    ours = {401: SignInNeeded, 403: NotAllowed, 404: NotFound, 413: TooMuch}.get(status, BadInput)
     made = answer(ours(error.name), status)
     allowed = getattr(error, "valid_methods", None)
     if allowed:
@@ -154,7 +165,8 @@ def _answer_unexpected(error: Exception) -> Response:
 
 def _finish(made: Response) -> Response:
     for name, value in (SECURITY_HEADERS | (TLS_HEADERS if request.is_secure else {})).items():
-        made.headers.setdefault(name, value)
+        if not (name in OF_PAGES and _is_loaded(made)):
+            made.headers.setdefault(name, value)
     policy, header = _policy(made)
     made.headers["Cache-Control"] = header
     if policy in {"revalidate", "private"}:
@@ -166,16 +178,20 @@ def _finish(made: Response) -> Response:
     return made
 
 
+def _is_loaded(made: Response) -> bool:
+    return request.endpoint == "static" and made.status_code < 400 and made.mimetype in LOADED
+
+
 def _policy(made: Response) -> tuple[str, str]:
     if made.status_code >= 400 or request.endpoint is None:
-        return "no-store", _POLICIES["no-store"]
+        return "no-store", POLICIES["no-store"]
     if request.endpoint == "static" or request.endpoint.endswith(".static"):
         # The page writes ?v=<hash of the file>, so such an address never means other bytes.
         policy = "immutable" if request.args.get("v") else "private"
-        return policy, _POLICIES[policy]
+        return policy, POLICIES[policy]
     view = current_app.view_functions.get(request.endpoint)
     declared: tuple[str, str] | None = getattr(view, "eduhub_caching", None)
     if declared is not None:
         return declared
     # A protocol whose answers at one address differ (an open page of the catalog, a closed one) says it itself.
-    return "own", made.headers.get("Cache-Control", _POLICIES["no-store"])
+    return "own", made.headers.get("Cache-Control", POLICIES["no-store"])

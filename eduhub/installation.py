@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from eduhub.clock import SteadyClock
 from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.delivery.blobs import BlobStore
 from eduhub.delivery.blobs_disk import DiskStore
 from eduhub.delivery.keys import KeyChest
+from eduhub.jobs import queue
 
 # Folders below data_dir beside keys/ and those of the blob store.
 FOLDERS = ("incoming", "work", "run")
@@ -45,6 +48,15 @@ class JobContext:
     job_uid: str
     # Takes 0.0 to 1.0; raises JobCancelled or LeaseLost, which the job lets through.
     progress: Callable[[float], None]
+    attempt: int | None = None  # which claim of the job this is; None outside the queue
+
+    def hold(self, session: Session) -> None:
+        """The first thing to ask in a transaction that writes results: does this attempt hold the job still?
+
+        Locks the job's row until the commit. Raises LeaseLost, and JobCancelled when it was asked to stop.
+        """
+        if self.attempt is not None:
+            queue.hold(session, self.job_uid, self.attempt)
 
 
 def open_installation(settings: Settings) -> Installation:

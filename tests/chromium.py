@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 PROGRAM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -31,8 +31,24 @@ def missing() -> str | None:
 
 
 @contextmanager
-def started() -> Iterator[Browser]:
+def started(environment: dict[str, str] | None = None) -> Iterator[Browser]:
+    """The browser, with `environment` added to this process's own."""
+    expect.set_options(timeout=30_000)  # as patient as Playwright's own waiting: a busy machine is slow, not wrong
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+        given = {**os.environ, **(environment or {})}
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS, env=given)
         yield browser
         browser.close()
+
+
+def without_tibetan(folder: Path) -> dict[str, str]:
+    """The environment of a device whose own fonts have no Tibetan; `folder` keeps what says so."""
+    settings = folder / "fonts.conf"
+    settings.write_text(
+        '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
+        "<include>/etc/fonts/fonts.conf</include><selectfont><rejectfont><pattern>"
+        '<patelt name="lang"><string>bo</string></patelt>'
+        "</pattern></rejectfont></selectfont></fontconfig>",
+        encoding="utf-8",
+    )
+    return {"FONTCONFIG_FILE": str(settings)}

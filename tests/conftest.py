@@ -3,29 +3,37 @@
 - `settings`, `database`, `installation`: one machine, in a folder of its own.
 - `make_settings(...)`, `second_database(...)`, `make_installation(...)`: as many more as a test needs.
 - `empty_database()`: a database without tables.
+- `module_settings`: a hub that all tests of one file share.
+- `world`, `house`: who is there; `settings`, `database` and `installation` are of that machine then.
 
-The engine is SQLite, or PostgreSQL with `--database postgresql`. Every database is a copy of
-one template, which the migrations made once. No test reaches another machine.
+The engine is SQLite, or PostgreSQL with `--database postgresql`. Every machine is a copy of one
+that was made once in this process (tests/databases.py). No test reaches another machine.
+
+What is the same for every test is worked out once in a process (tests/once.py); so passwords cost little to
+hash, and `passwords_as_shipped` has them cost what people's do.
 """
 
+import gc
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import create_engine, text
 
 from eduhub import clock
+from eduhub.accounts import passwords
 from eduhub.config import Settings
 from eduhub.db import Database
+from eduhub.delivery import keys
 from eduhub.installation import Installation, open_installation
-from eduhub.ops import migrate
 from tests import chromium as browser_of_tests
-from tests import postgresql_cluster
+from tests import once, pictures, postgresql_cluster
+from tests.databases import Databases, Model, close_for_copying
+from tests.web.world import World, settle
 
 # Where the server of this run listens; set by the first process, inherited by xdist's workers.
 CLUSTER_VARIABLE = "EDUHUB_TEST_POSTGRESQL"
@@ -37,9 +45,11 @@ hypothesis_settings.load_profile("eduhub")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="the engine to test on")
+    parser.addoption("--pictures", action="store_true", help="keep pictures of the pages below .build/, to be looked at")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    pictures.want(config.getoption("--pictures"))
     if config.getoption("--database") != "postgresql" or CLUSTER_VARIABLE in os.environ:
         return
     reason = postgresql_cluster.missing()
@@ -52,10 +62,24 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{reason}. In CI nothing may be left out.")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests first, so that no test process waits for another's long last one."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no test process waits for another's long last one.
+
+    What two writers do at once is for PostgreSQL: on SQLite the second waits from its begin, and there is nothing to see.
+    """
+    others = "two_writers" if config.getoption("--database") == "sqlite" else "one_writer"
+    apart = [item for item in items if item.get_closest_marker(others)]
+    config.hook.pytest_deselected(items=apart)
+    items[:] = [item for item in items if item not in apart]
     long_ones = ("flows", "browser", "web", "ops")
     items.sort(key=lambda item: next((at for at, name in enumerate(long_ones) if name in item.path.parts), len(long_ones)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through it again for what is no longer needed takes a tenth of all time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(7000)  # the usual 700 objects are what one page needs
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -95,77 +119,25 @@ def _is_this_machine(family: int, host: str) -> bool:
     return True
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _once() -> Iterator[None]:
+    """What is the same for every test is worked out once (tests/once.py)."""
+    with once.in_this_process():
+        yield
+
+
+@pytest.fixture
+def passwords_as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed at the costs that people's are."""
+    for name, value in once.PASSWORDS_AS_SHIPPED.items():
+        monkeypatch.setattr(passwords, name, value)
+
+
 @pytest.fixture(autouse=True)
 def _clock_runs_again() -> Iterator[None]:
     """A test that froze the wall clock leaves it running."""
     yield
     clock.freeze(None)
-
-
-class Databases:
-    """Makes databases of the chosen engine and takes them away again."""
-
-    def __init__(self, folder: Path, cluster: str | None, worker: str) -> None:
-        self._folder, self._cluster, self._worker = folder, cluster, worker
-        self._count = 0
-        self._made: list[str] = []
-        self._template: str | None = None
-
-    def address(self, data_dir: Path, *, empty: bool = False) -> str:
-        """What goes into the setting `database` for a new machine in `data_dir`."""
-        template = None if empty else self._template_made()
-        if self._cluster is not None:
-            return self._make_postgresql(template)
-        if template is not None:
-            shutil.copyfile(template, data_dir / "eduhub.db")
-        return ""
-
-    def _template_made(self) -> str:
-        if self._template is None:
-            if self._cluster is not None:
-                self._template = self._make_postgresql(None)
-                database = Database(self._template)
-            else:
-                self._template = str(self._folder / "template.db")
-                database = Database(f"sqlite:///{self._template}")
-            migrate.upgrade(database)
-            if database.is_sqlite:
-                with database.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            database.close()
-        return self._template
-
-    def _make_postgresql(self, template: str | None) -> str:
-        assert self._cluster is not None
-        self._count += 1
-        name = f"eduhub_{self._worker}_{self._count}"
-        from_template = f" TEMPLATE {_database_name(template)}" if template else ""
-        self._administer(f"CREATE DATABASE {name}{from_template}")
-        self._made.append(name)
-        return self._cluster.replace("@/postgres?", f"@/{name}?")
-
-    def drop(self, addresses: list[str]) -> None:
-        """Take away databases that `address` made."""
-        for address in addresses:
-            if address:
-                name = _database_name(address)
-                self._administer(f"DROP DATABASE {name} WITH (FORCE)")
-                self._made.remove(name)
-
-    def drop_all(self) -> None:
-        while self._made:
-            self._administer(f"DROP DATABASE {self._made.pop()} WITH (FORCE)")
-
-    def _administer(self, statement: str) -> None:
-        assert self._cluster is not None
-        engine = create_engine(self._cluster, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
-
-
-def _database_name(address: str) -> str:
-    return address.split("@/", 1)[1].split("?", 1)[0]
 
 
 @pytest.fixture(scope="session")
@@ -185,28 +157,82 @@ def _databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def make_settings(_databases: Databases, tmp_path: Path) -> Iterator[Callable[..., Settings]]:
     """`make_settings(role="node", ...)`: the settings of one more machine, with its own folder and tables.
 
-    `empty_database=True` leaves the tables out; `data_dir` may be given.
+    `empty_database=True` leaves the tables out; `like`: a copy of that machine; `data_dir` may be given.
     """
     made: list[str] = []
 
-    def make(*, empty_database: bool = False, **values: Any) -> Settings:
+    def make(*, empty_database: bool = False, like: Model | None = None, **values: Any) -> Settings:
         data_dir = values.pop("data_dir", None) or tmp_path / f"machine{len(made) + 1}"
         data_dir.mkdir(parents=True, exist_ok=True)
-        made.append(_databases.address(data_dir, empty=empty_database))
-        plain: dict[str, Any] = {
-            "database": made[-1], "secure_cookies": False, "encode_threads": 1, "web_processes": 1, "web_threads": 8,
-            "job_lease_s": 2, "log_format": "text", "default_language": "en",
-        }  # fmt: skip
-        return Settings(data_dir=data_dir, **(plain | values))
+        made.append(_databases.address(data_dir, empty=empty_database, like=like))
+        return _settings_of_tests(data_dir, database=made[-1], **values)
 
     yield make
     _databases.drop(made)
 
 
+def _settings_of_tests(data_dir: Path, **values: Any) -> Settings:
+    plain: dict[str, Any] = {
+        "secure_cookies": False, "encode_threads": 1, "web_processes": 1, "web_threads": 8, "job_lease_s": 2,
+        "log_format": "text", "default_language": "en",
+    }  # fmt: skip
+    return Settings(data_dir=data_dir, **(plain | values))
+
+
+@pytest.fixture(scope="module")
+def module_settings(_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a hub that all tests of a file share, because none of them changes it."""
+    data_dir = tmp_path_factory.mktemp("shared")
+    address = _databases.address(data_dir)
+    yield _settings_of_tests(data_dir, database=address)
+    _databases.drop([address])
+
+
+@pytest.fixture(scope="session")
+def make_model(_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Model, Any]]:
+    """`make_model(fill)`: a hub with what `fill(installation)` writes there, and what that returned; made at the first call."""
+    made: dict[Callable[[Installation], Any], tuple[Model, Any]] = {}
+
+    def make(fill: Callable[[Installation], Any]) -> tuple[Model, Any]:
+        if fill not in made:
+            data_dir = tmp_path_factory.mktemp("model")
+            settings = _settings_of_tests(data_dir, database=_databases.address(data_dir))
+            installation = open_installation(settings)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(clock, "_frozen_ms", None)  # every test has the same, also one that has stopped the clock
+                found = fill(installation)
+            close_for_copying(installation.database)
+            made[fill] = (Model.of(data_dir, settings.database), found)
+        return made[fill]
+
+    return make
+
+
+def _hub_of_the_world(installation: Installation) -> World:
+    with installation.database.write() as session:
+        keys.make_hub_keys(session, installation.keys)
+    return settle(installation)
+
+
 @pytest.fixture
-def settings(make_settings: Callable[..., Settings]) -> Settings:
-    """The settings of a hub that was just set up."""
-    return make_settings()
+def begins_with(request: pytest.FixtureRequest) -> Callable[[Installation], Any] | None:
+    """What writes that with which the hub of `settings` begins; None: nobody is there yet."""
+    return _hub_of_the_world if "world" in request.fixturenames else None
+
+
+@pytest.fixture
+def settings(
+    make_settings: Callable[..., Settings], make_model: Callable[..., tuple[Model, Any]],
+    begins_with: Callable[[Installation], Any] | None,
+) -> Settings:  # fmt: skip
+    """The settings of a hub that was just set up; of the one with its people, where a test asks for `world` or `house`."""
+    return make_settings(like=make_model(begins_with)[0] if begins_with else None)
+
+
+@pytest.fixture
+def world(make_model: Callable[..., tuple[Model, World]], installation: Installation) -> World:
+    """Two schools with their people, on a hub that has its keys."""
+    return replace(make_model(_hub_of_the_world)[1])
 
 
 @pytest.fixture

@@ -2,29 +2,85 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.accounts.models import AuditEntry
 from eduhub.uids import new_uid
 
-_ACTION = re.compile(r"[a-z]+(\.[a-z_]+)+")
+# Every action that is written down anywhere. Its word on the pages stands in web/operator/audit_words.py.
+# fmt: off
+ACTIONS = frozenset({
+    "accounts.add_adult", "accounts.add_child", "accounts.card_lost", "accounts.change_password", "accounts.change_person",
+    "accounts.choose_pictures", "accounts.end_all_sign_ins", "accounts.end_role", "accounts.end_sign_in",
+    "accounts.erase_child", "accounts.export_child", "accounts.forget_pictures", "accounts.issue_card",
+    "accounts.reset_password", "course.order", "course.review_off", "course.review_on", "courses.add", "courses.add_unit",
+    "courses.end_course", "courses.give_course", "history.undo", "jobs.again", "jobs.stop", "lesson.add", "lesson.add_voice",
+    "lesson.attach", "lesson.captions", "lesson.chapters", "lesson.drop_voice", "lesson.hand_in", "lesson.publish",
+    "lesson.send_back", "lesson.send_video", "lesson.trim", "lesson.withdraw", "lesson.words", "media.choose_sounds",
+    "media.give_room", "media.stop", "media.try_again", "plan.add", "plan.carry_on", "plan.drop", "plan.move",
+    "schools.add_group", "schools.add_organisation", "schools.change_calendar", "schools.children_sign_in",
+    "schools.consent", "schools.consent_ended", "schools.enrol", "schools.leave", "schools.move_child", "schools.withdraw",
+    "sync.new_code", "user.add",
+})
+# fmt: on
+PUT_ASIDE = "sync.put_aside"
+_PUT_ASIDE = re.compile(rf"{re.escape(PUT_ASIDE)}\.[a-z_]{{1,40}}")  # and a dot and the reason: what a box sent and may not
 
 
 def note(
     session: Session, action: str, *, by_uid: str | None, org_uid: str | None = None, subject_uid: str | None = None
 ) -> None:
     """Write down an action, as 'schools.enrol'. It stands or falls with the transaction that did it."""
-    if not _ACTION.fullmatch(action) or len(action) > 60:
-        raise ValueError(f"an action is named like schools.enrol, not {action!r}")
+    if action not in ACTIONS and not _PUT_ASIDE.fullmatch(action):
+        raise ValueError(f"{action!r:.80} is no action of ACTIONS")
     session.add(
         AuditEntry(
             uid=new_uid(), at_ms=clock.now_ms(), by_uid=by_uid, org_uid=org_uid, action=action, subject_uid=subject_uid
         )
     )
     session.flush()
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which entries: of some organisations or of all, of one action, from an instant to another."""
+
+    org_uids: Sequence[str] | None = None
+    action: str = ""
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    def narrow(self, question: Select[Any]) -> Select[Any]:
+        """The question for these entries only."""
+        if self.org_uids is not None:
+            question = question.where(AuditEntry.org_uid.in_(self.org_uids))
+        if self.action:
+            question = question.where(AuditEntry.action == self.action[:60].replace("\x00", ""))
+        if self.since_ms is not None:
+            question = question.where(AuditEntry.at_ms >= self.since_ms)
+        if self.until_ms is not None:
+            question = question.where(AuditEntry.at_ms < self.until_ms)
+        return question
+
+
+def page(session: Session, wanted: Wanted, *, limit: int, skip: int = 0) -> list[AuditEntry]:
+    """Some of them, the newest first."""
+    question = select(AuditEntry).order_by(AuditEntry.at_ms.desc(), AuditEntry.uid.desc())
+    return list(session.scalars(wanted.narrow(question).limit(limit).offset(skip)))
+
+
+def count(session: Session, wanted: Wanted) -> int:
+    """How many there are."""
+    return session.scalar(wanted.narrow(select(func.count()).select_from(AuditEntry))) or 0
+
+
+def actions(session: Session, org_uids: Sequence[str] | None) -> list[str]:
+    """The names of the actions that there are entries of."""
+    return list(session.scalars(Wanted(org_uids).narrow(select(AuditEntry.action).distinct())))
 
 
 def newest(session: Session, *, org_uids: Sequence[str] | None = None, limit: int = 100) -> list[AuditEntry]:

@@ -1,17 +1,31 @@
 """The ways to prove who one is: passwords for adults, cards for children.
 
-A new password or card takes the place of the old one, and ends the sign-ins made with it.
+A new password or card takes the place of the old one, and ends the sign-ins made with it. A word that is good
+once takes the place of a forgotten password, until its owner has chosen another.
 
 This module must not know pages or cookies. See docs/formats/credentials.md.
 """
 
-from sqlalchemy import select
+import re
+
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
 from eduhub.accounts import cards, passwords, people, sign_ins
 from eduhub.accounts.models import Credential, Person
-from eduhub.errors import CardNotKnown, NotFound, PasswordTooWeak, SignInFailed
+from eduhub.errors import CardNotKnown, NotFound, PasswordTooWeak, SignInFailed, WordEnded
+
+# Either of them is typed where the password is.
+_TYPED = ("password", "one_time")
+_CARD = (
+    select(Credential)
+    .join(Person, Person.uid == Credential.person_uid)
+    .where(Credential.verifier == bindparam("verifier"), Credential.kind == "card", Credential.revoked_on.is_(None))
+)
+# Long enough to be told in a village without a line, and to be used when its owner comes by.
+WORD_LASTS_S = 3 * 86_400
+_WORD = re.compile(r"until=(\d{1,12}) (.+)")  # how the verifier of a word is kept: its last second by the steady clock
 
 
 def set_password(session: Session, person_uid: str, password: str) -> Credential:
@@ -23,8 +37,28 @@ def set_password(session: Session, person_uid: str, password: str) -> Credential
     return _replace(session, person, "password", passwords.make_verifier(tidy))
 
 
-def check_password(session: Session, sign_in_name: str, password: str) -> Credential:
-    """The credential that this name and password prove; raises SignInFailed.
+def give_word_after(session: Session, person_uid: str, seen_uid: str, now_s: float) -> str | None:
+    """A word in place of the password, good for choosing a new one within `WORD_LASTS_S` from the steady second `now_s`
+    on: it is shown once and not kept. None when the asker saw another password (`password_of`) than there is now: a form that was sent twice. Raises NotFound.
+    """
+    person = _locked(session, person_uid)
+    if person.sign_in_name is None:
+        raise NotFound("no sign-in name")
+    if password_of(session, person_uid) != seen_uid:
+        return None
+    word = passwords.new_word()
+    _replace(session, person, "one_time", f"until={int(now_s) + WORD_LASTS_S} {passwords.make_verifier(word)}")
+    return word
+
+
+def password_of(session: Session, person_uid: str) -> str:
+    """The uid of the password or word that a person can use now; empty when there is none."""
+    return next((found.uid for found in of(session, person_uid) if found.kind in _TYPED), "")
+
+
+def check_password(session: Session, sign_in_name: str, password: str, now_s: float | None = None) -> Credential:
+    """The credential that this name and password prove; raises SignInFailed, and WordEnded for a word that was good once.
+    `now_s`: the steady clock's second; who does not say it is told nothing by a word that is good once.
 
     An unknown name takes as long as a wrong password. Call it in a session that only reads: it takes
     a slow hash's time, and on SQLite nobody else could write meanwhile.
@@ -33,21 +67,32 @@ def check_password(session: Session, sign_in_name: str, password: str) -> Creden
     found = list(
         session.scalars(
             select(Credential)
-            .where(Credential.person_uid.in_(holders), Credential.kind == "password", Credential.revoked_on.is_(None))
+            .where(Credential.person_uid.in_(holders), Credential.kind.in_(_TYPED), Credential.revoked_on.is_(None))
             .order_by(Credential.uid)
         )
     )
-    fitting = [credential for credential in found if passwords.fits(credential.verifier, password)]
+    fitting = [credential for credential in found if passwords.fits(_plain(credential), password)]
     if not found:
         passwords.fits(None, password)
     if not fitting:
         raise SignInFailed
-    return fitting[0]
+    if not any(_is_good(credential, now_s) for credential in fitting):
+        raise WordEnded
+    return next(credential for credential in fitting if _is_good(credential, now_s))
+
+
+def check_own(session: Session, person_uid: str, password: str, now_s: float) -> None:
+    """Raises SignInFailed when this is not the password of that person, and WordEnded."""
+    held = session.get(Credential, password_of(session, person_uid))
+    if not passwords.fits(_plain(held) if held is not None else None, password):
+        raise SignInFailed
+    if held is not None and not _is_good(held, now_s):
+        raise WordEnded
 
 
 def renew(session: Session, credential: Credential, password: str) -> None:
     """Make a verifier again that was made at yesterday's costs; `password` is the one that just fitted it."""
-    if not passwords.is_outdated(credential.verifier):
+    if credential.kind != "password" or not passwords.is_outdated(credential.verifier):
         return
     held = session.get_one(Credential, credential.uid)
     try:
@@ -84,12 +129,8 @@ def check_card(session: Session, token: str) -> Credential:
     code = cards.read(token)
     if code is None:
         raise CardNotKnown("not a code")
-    found = session.scalars(
-        select(Credential).where(
-            Credential.verifier == cards.make_verifier(code), Credential.kind == "card", Credential.revoked_on.is_(None)
-        )
-    ).first()
-    if found is None or session.get(Person, found.person_uid) is None:
+    found = session.scalars(_CARD, {"verifier": cards.make_verifier(code)}).first()
+    if found is None:
         raise CardNotKnown
     return found
 
@@ -116,6 +157,21 @@ def of(session: Session, person_uid: str) -> list[Credential]:
     )
 
 
+def _plain(credential: Credential) -> str:
+    """The verifier itself, as `passwords` made it."""
+    word = _WORD.fullmatch(credential.verifier) if credential.kind == "one_time" else None
+    return word[2] if word else credential.verifier
+
+
+def _is_good(credential: Credential, now_s: float | None) -> bool:
+    """Whether a password, or a word that is good once, is good now. A word of before there was an end has none."""
+    if credential.kind != "one_time":
+        return True
+    word = _WORD.fullmatch(credential.verifier)
+    # Further ahead than it can have been made: the steady clock was set up anew, and nobody knows how old it is.
+    return now_s is not None and (word is None or 0 < int(word[1]) - now_s <= WORD_LASTS_S)
+
+
 def _locked(session: Session, person_uid: str) -> Person:
     """The person, for one writer at a time: two cards made at once would both be good."""
     person = session.get(Person, person_uid, with_for_update=True)
@@ -125,8 +181,9 @@ def _locked(session: Session, person_uid: str) -> Person:
 
 
 def _replace(session: Session, person: Person, kind: str, verifier: str) -> Credential:
+    gone = _TYPED if kind in _TYPED else (kind,)
     for credential in of(session, person.uid):
-        if credential.kind == kind:
+        if credential.kind in gone:
             revoke(session, credential.uid)
     new = Credential(
         org_uid=person.org_uid, person_uid=person.uid, kind=kind, verifier=verifier,

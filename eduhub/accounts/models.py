@@ -39,9 +39,10 @@ class RoleGrant(Travelling, Base):
 class Credential(Travelling, Base):
     """One way to prove who one is.
 
-    kind: password (argon2id verifier), card (SHA-256 of a 130-bit token), home_token (the same, for
-    the hub), totp. Passwords, home tokens and TOTP secrets stay on `machine_uid`; only cards travel,
-    and only to the nodes of their school.
+    kind: password (argon2id verifier), one_time (the same, of a word that is only good for choosing a
+    password), card (SHA-256 of a 130-bit token), home_token (the same, for the hub), totp. Passwords,
+    home tokens and TOTP secrets stay on `machine_uid`; only cards travel, and only to the nodes of
+    their school.
     """
 
     __tablename__ = "credential"
@@ -53,6 +54,19 @@ class Credential(Travelling, Base):
     revoked_on: Mapped[str | None] = mapped_column(String(10))
 
 
+class PictureSecret(Base):
+    """The pictures with which a child signs in at this machine, beside the card. It holds as long as that card does.
+
+    `verifier` is keyed with this machine's secret, and the row never leaves it: a few pictures are soon guessed.
+    """
+
+    __tablename__ = "picture_secret"
+    person_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    card_uid: Mapped[str] = mapped_column(String(36))
+    verifier: Mapped[str] = mapped_column(String(64))
+    made_ms: Mapped[int]
+
+
 class SignIn(Base):
     """One browser in which somebody is signed in. Stays on this machine; ending it signs out."""
 
@@ -62,6 +76,17 @@ class SignIn(Base):
     credential_uid: Mapped[str] = mapped_column(String(36), index=True)
     started_ms: Mapped[int]
     ended_ms: Mapped[int | None]
+    # The sort of browser, for its owner to know it again; and the last day on which it was used.
+    browser: Mapped[str | None] = mapped_column(String(40))
+    used_on: Mapped[str | None] = mapped_column(String(10))
+
+
+class TryCounter(Base):
+    """How many tries to sign in were made lately; `key` is a keyed hash. Stays on this machine. See `tries`."""
+
+    __tablename__ = "try_counter"
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    empty_at_ms: Mapped[int] = mapped_column(index=True)  # of the steady clock: then all is forgotten
 
 
 class AuditEntry(Base):

@@ -4,6 +4,7 @@ Argon2id with 19 MiB, two passes and one lane: what OWASP gives as the least, be
 adults may sign in at once on a box with 2 GB.
 """
 
+import secrets
 import unicodedata
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from eduhub.errors import PasswordTooWeak
 
+_SYLLABLE = ("bdfghklmnprstvyz", "aeiou")
 LEAST_LETTERS, MOST_LETTERS = 8, 200
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # A verifier that no password fits, with the same costs: somebody who is not here takes as long.
@@ -47,6 +49,12 @@ def check(password: str, *, of: str = "") -> str:
 def _is_a_run(text: str) -> bool:
     steps = {ord(after) - ord(before) for before, after in pairwise(text)}
     return steps in ({1}, {-1})
+
+
+def new_word() -> str:
+    """A word that can be told over a telephone, as 'kalo-temi-buna-47': 44 random bits."""
+    syllables = ["".join(secrets.choice(letters) for letters in _SYLLABLE) for _ in range(6)]
+    return "-".join([*("".join(syllables[at : at + 2]) for at in (0, 2, 4)), f"{secrets.randbelow(90) + 10}"])
 
 
 def make_verifier(password: str) -> str:

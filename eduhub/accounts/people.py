@@ -4,12 +4,13 @@ This module must not know credentials or schools.
 """
 
 import unicodedata
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub.accounts.models import Person
-from eduhub.errors import BadInput, SignInNameTaken
+from eduhub.errors import BadInput, NotFound, SignInNameTaken
 from eduhub.uids import new_uid, parse_uid
 
 
@@ -24,6 +25,26 @@ def add(
     if sign_in_name is not None:
         person.sign_in_name = _free(session, sign_in_name)
     session.add(person)
+    session.flush()
+    return person
+
+
+_KEEP: Any = object()
+
+
+def change(
+    session: Session, person_uid: str, *, name: str = _KEEP, language: str | None = _KEEP, picture: str | None = _KEEP
+) -> Person:
+    """Change what is given of a person. Raises NotFound, BadInput."""
+    person = session.get(Person, person_uid)
+    if person is None:
+        raise NotFound("no such person")
+    if name is not _KEEP:
+        person.name = _tidy_name(name)
+    if language is not _KEEP:
+        person.language = language
+    if picture is not _KEEP:
+        person.picture = picture
     session.flush()
     return person
 

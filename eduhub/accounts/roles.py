@@ -64,11 +64,15 @@ def of(session: Session, person_uid: str, on: str | None) -> list[RoleGrant]:
 
     None: nobody knows what day it is. Then a grant has begun, and one with an end has ended.
     """
-    wanted = select(RoleGrant).where(RoleGrant.person_uid == person_uid).order_by(RoleGrant.uid)
+    found = session.scalars(select(RoleGrant).where(RoleGrant.person_uid == person_uid).order_by(RoleGrant.uid))
+    return [grant for grant in found if holds(grant, on)]
+
+
+def holds(grant: RoleGrant, on: str | None) -> bool:
+    """Whether a grant holds on a day."""
     if on is None:
-        return list(session.scalars(wanted.where(RoleGrant.ended_on.is_(None))))
-    has_not_ended = or_(RoleGrant.ended_on.is_(None), RoleGrant.ended_on > on)
-    return list(session.scalars(wanted.where(RoleGrant.starts_on <= on, has_not_ended)))
+        return grant.ended_on is None
+    return grant.starts_on <= on and (grant.ended_on is None or grant.ended_on > on)
 
 
 def holders(session: Session, *, scope_kind: str, scope_uid: str | None, on: str) -> list[RoleGrant]:

@@ -3,7 +3,7 @@
 This module must not know cookies: it hands out a uid, and `guard.py` keeps that in one.
 """
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import Session
 
 from eduhub import clock
@@ -11,11 +11,12 @@ from eduhub.accounts.models import Credential, Person, SignIn
 from eduhub.uids import new_uid
 
 
-def start(session: Session, credential: Credential) -> SignIn:
-    """Sign in the person whom `credentials.check_...` has just found."""
+def start(session: Session, credential: Credential, *, browser: str | None = None, used_on: str | None = None) -> SignIn:
+    """Sign in the person whom `credentials.check_...` has just found, in this sort of browser, on this day."""
     made = SignIn(
-        uid=new_uid(), person_uid=credential.person_uid, credential_uid=credential.uid, started_ms=clock.now_ms()
-    )
+        uid=new_uid(), person_uid=credential.person_uid, credential_uid=credential.uid, started_ms=clock.now_ms(),
+        browser=browser, used_on=used_on,
+    )  # fmt: skip
     session.add(made)
     session.flush()
     return made
@@ -23,12 +24,28 @@ def start(session: Session, credential: Credential) -> SignIn:
 
 def find(session: Session, uid: str) -> SignIn | None:
     """The sign-in when it still holds: it has not ended, nor has its credential, nor has its person been erased."""
-    return session.scalars(
-        select(SignIn)
+    return session.scalars(standing().where(SignIn.uid == uid)).first()
+
+
+def standing() -> Select[SignIn, Person]:
+    """The question for all sign-ins that still hold, with their people: whoever asks adds what else is wanted."""
+    return (
+        select(SignIn, Person)
         .join(Credential, Credential.uid == SignIn.credential_uid)
         .join(Person, Person.uid == SignIn.person_uid)
-        .where(SignIn.uid == uid, SignIn.ended_ms.is_(None), Credential.revoked_on.is_(None))
-    ).first()
+        .where(SignIn.ended_ms.is_(None), Credential.revoked_on.is_(None))
+    )
+
+
+def of(session: Session, person_uid: str) -> list[SignIn]:
+    """Where a person is signed in now, the newest first."""
+    found = session.execute(standing().where(SignIn.person_uid == person_uid).order_by(SignIn.uid.desc()))
+    return [made for made, _person in found]
+
+
+def used(session: Session, uid: str, on: str) -> None:
+    """Write down the day on which it was used; no more is kept of when somebody is here."""
+    session.execute(update(SignIn).where(SignIn.uid == uid).values(used_on=on))
 
 
 def end(session: Session, uid: str) -> None:
@@ -41,13 +58,11 @@ def end_those_of(session: Session, credential_uid: str) -> None:
     _end(session, SignIn.credential_uid == credential_uid)
 
 
-def end_all(session: Session, person_uid: str) -> None:
-    """Sign a person out everywhere."""
-    _end(session, SignIn.person_uid == person_uid)
+def end_all(session: Session, person_uid: str, *, but: str | None = None) -> None:
+    """Sign a person out everywhere, or everywhere but in one browser."""
+    _end(session, SignIn.person_uid == person_uid, SignIn.uid != (but or ""))
 
 
-def _end(session: Session, which: object) -> None:
+def _end(session: Session, *which: ColumnElement[bool]) -> None:
     session.flush()
-    session.execute(
-        update(SignIn).where(which, SignIn.ended_ms.is_(None)).values(ended_ms=clock.now_ms())  # type: ignore[arg-type]
-    )
+    session.execute(update(SignIn).where(*which, SignIn.ended_ms.is_(None)).values(ended_ms=clock.now_ms()))

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from eduhub import changes, guard
+from eduhub import guard
 from eduhub.accounts.models import Person
 from eduhub.changes import Tombstone
 from eduhub.errors import BadFormat, TokenRefused, TooMuch
@@ -59,18 +59,22 @@ def lesson_progress(lesson_uid: str) -> ResponseReturnValue:
 
 
 def _append(here: Installation, actor: tokens.Actor, found: list[Any]) -> Appended:
-    """Store the events, book them, and at a box queue them for the hub: in one transaction."""
-    with here.database.write() as session:
+    """Store the events, book them, and at a box queue them for the hub: in one transaction, in which nothing is read
+    that could be read before.
+    """
+    at_a_box = here.settings.role == "node"
+    with here.database.read() as session:
         _refuse_erased(session, actor)
         # Whose they are is the token's word, never the body's. At a box they belong to its school, also when
         # the child's home is elsewhere: the hub takes no others from it.
-        node = joining.own_node(session) if here.settings.role == "node" else None
+        node = joining.own_node(session) if at_a_box else None
         owner = {"actor": actor.person_uid, "org": node.org_uid if node is not None else actor.org_uid}
         owned = [one | owner if isinstance(one, dict) else one for one in found]
-        done = events.append(session, owned, source=changes.machine_uid(session))
-        for row in done.accepted:
-            progress.apply(session, row)
-        if here.settings.role == "node":
+        judged = events.judge(session, owned)
+    with here.database.write() as session:
+        done = events.store(session, judged)
+        progress.apply_all(session, done.accepted)
+        if at_a_box:
             outbox.add_events(session, here.steady, _of_uids(owned, done.new))
     return done
 

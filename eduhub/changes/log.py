@@ -14,6 +14,7 @@ _change: Any = Change.__table__
 _held: Any = FieldVersion.__table__
 _machine: Any = Machine.__table__
 _AT_ONCE = 400  # values in one IN (...); SQLite takes 32,766 in one statement
+_HELD = select(_machine.c.uid).where(_machine.c.id == 1).with_for_update()
 _ADD_MACHINE = text("INSERT INTO machine (id, uid, counter) VALUES (1, :uid, 0) ON CONFLICT DO NOTHING")
 
 
@@ -24,6 +25,16 @@ def machine_uid(session: Session) -> str:
     if found is None:
         connection.execute(_ADD_MACHINE, {"uid": new_uid()})
         found = connection.execute(select(_machine.c.uid)).scalar_one()
+    return str(found)
+
+
+def hold_machine(session: Session) -> str:
+    """The same, with the machine's row held until the transaction ends: the line in which writers of the log, of events and of the outbox stand."""
+    connection = session.connection()
+    found = connection.execute(_HELD).scalar()
+    if found is None:
+        machine_uid(session)
+        found = connection.execute(_HELD).scalar_one()
     return str(found)
 
 

@@ -27,14 +27,14 @@ def history(session: Session, table_name: str, row_uid: str) -> list[FieldChange
 
 
 def made_here(session: Session, *, after_seq: int, limit: int) -> Sequence[Change]:
-    """Changes that this database wrote itself, under any of its names, after a place in the log, in order."""
+    """Changes that this database wrote itself, under any of its names, after a line of the log, in order."""
     return session.execute(
         select(Change).where(Change.seq > after_seq, Change.made_here).order_by(Change.seq).limit(limit)
     ).scalars().all()  # fmt: skip
 
 
 def rows_changed_after(session: Session, after_seq: int) -> Iterator[tuple[str, str, int]]:
-    """(table, row uid, highest seq) of every row that changed after a place in the log."""
+    """(table, row uid, highest seq) of every row that changed after a line of the log."""
     found = session.execute(
         select(Change.table_name, Change.row_uid, func.max(Change.seq))
         .where(Change.seq > after_seq)

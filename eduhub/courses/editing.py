@@ -2,19 +2,24 @@
 
 Whoever calls these has decided already that the person may; the rows say only what is so.
 
-This module must not know who may do what, nor how a lesson becomes a package.
+This module must not know who may do what, nor what a package is.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.courses import audience as reading
+from eduhub.courses import recordings
 from eduhub.courses.models import Course, GroupCourse, Lesson, LessonSource, Unit
 from eduhub.errors import BadInput, NotAllowed, NotFound
+from eduhub.media import ladders
+from eduhub.media.facts import Probe
+from eduhub.media.models import Source
+from eduhub.media.recipes import Sound
 from eduhub.schools.models import Group
 from eduhub.uids import new_uid
 
@@ -128,7 +133,72 @@ def attach_source(
     )  # fmt: skip
     session.add(attached)
     session.flush()
+    if session.get(Source, source_uid) is not None:  # it arrived before, for another lesson
+        recordings.changed(session, lesson_uid)
     return attached
+
+
+def trim(session: Session, lesson_uid: str, edit: Sequence[Sequence[int]] | None) -> Lesson:
+    """Use only these spans (ms, from the start of the file) of the lesson's recording; None: all of it.
+
+    What is published stays until the sound and pictures of the new cut are ready. Raises NotFound, BadInput.
+    """
+    session.flush()  # it is read anew: the caller may have read what was before
+    session.get(Lesson, lesson_uid, with_for_update=True, populate_existing=True)
+    lesson = find_lesson(session, lesson_uid)
+    used = recordings.in_use(session, lesson)
+    if used is None or used[1].probe is None:
+        raise NotFound(f"lesson {lesson_uid} has no recording that was looked at")
+    lesson.edit_list = recordings.checked_cut(edit, int(used[1].probe["duration_ms"]))
+    session.flush()
+    recordings.changed(session, lesson_uid)
+    return lesson
+
+
+def choose_sounds(session: Session, source_uid: str, sounds: Sequence[Sound] | None) -> Source:
+    """Use these sound tracks of a file, the main one first; None: the default one. Raises NotFound, BadInput."""
+    ladders.all_locked(session, source_uid)
+    source = session.get(Source, source_uid, with_for_update=True, populate_existing=True)
+    if source is None or source.probe is None:
+        raise NotFound(f"no source {source_uid} that was looked at")
+    known = {track.index for track in Probe.from_json(source.probe).sounds}
+    chosen = list(sounds or ())
+    if not {sound.index for sound in chosen} <= known:
+        raise BadInput("the file has no such sound track")
+    if len({sound.index for sound in chosen}) < len(chosen) or len({sound.language for sound in chosen}) < len(chosen):
+        raise BadInput("each sound track once, each in a language of its own")
+    source.sounds = [{"index": sound.index, "language": checked_language(sound.language)} for sound in chosen] or None
+    session.flush()
+    uses = select(LessonSource.lesson_uid).where(LessonSource.source_uid == source_uid, LessonSource.replaced_on.is_(None))
+    for lesson_uid in sorted(set(session.scalars(uses))):
+        recordings.changed(session, lesson_uid)
+    return source
+
+
+def add_sound(session: Session, lesson_uid: str, source_uid: str, language: str) -> LessonSource:
+    """A file whose sound is the lesson in another language; it follows the lesson's edit list. Raises NotFound, BadInput."""
+    if checked_language(language) == find_lesson(session, lesson_uid).language:
+        raise BadInput("the lesson is spoken in that language already")
+    return attach_source(
+        session, lesson_uid=lesson_uid, source_uid=source_uid, language=language, purpose=recordings.VOICE
+    )
+
+
+def drop_sound(session: Session, lesson_uid: str, source_uid: str) -> None:
+    """The lesson has that voice no more, from its next revision on. Safe to repeat. Raises NotFound."""
+    find_lesson(session, lesson_uid)
+    known = select(LessonSource).where(
+        LessonSource.lesson_uid == lesson_uid, LessonSource.source_uid == source_uid,
+        LessonSource.purpose == recordings.VOICE,
+    )  # fmt: skip
+    row = session.scalars(known).first()
+    if row is None:
+        raise NotFound(f"lesson {lesson_uid} has no voice {source_uid}")
+    if row.replaced_on is None:
+        row.replaced_on = clock.now().date().isoformat()
+        session.flush()
+        recordings.put_aside(session, row)
+        recordings.changed(session, lesson_uid)
 
 
 def give_course(session: Session, *, group_uid: str, course_uid: str, starts_on: str) -> GroupCourse:

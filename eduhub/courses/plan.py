@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.courses import audience
 from eduhub.courses.models import Course, Lesson, PlanRow
-from eduhub.errors import BadInput, NotAllowed, NotFound
+from eduhub.errors import BadInput, NotAllowed, NotFound, PlanChanged
 from eduhub.schools import calendars
 from eduhub.schools.models import Group
 
 MAX_PERIOD = 20
+Slot = tuple[str | None, int | None]  # day and period
 
 
 def add(
@@ -41,20 +42,26 @@ def add(
     return row
 
 
-def move(session: Session, plan_uid: str, *, day: str | None, period: int | None) -> PlanRow:
-    """Put a planned lesson on another day and period. Raises NotFound, BadInput."""
+def move(
+    session: Session, plan_uid: str, *, day: str | None, period: int | None, seen: Slot | None = None
+) -> PlanRow:
+    """Put a planned lesson on another day and period. Raises NotFound, BadInput, and PlanChanged when it does not
+    stand any more where the asker saw it (`seen`).
+    """
     row = _row(session, plan_uid)
+    _check_seen(row, seen)
     _check(day, period)
     row.day, row.period = day, period
     session.flush()
     return row
 
 
-def drop(session: Session, plan_uid: str, on: str) -> PlanRow:
-    """Take a lesson out of the plan, for good; safe to repeat. Raises NotFound, BadInput."""
+def drop(session: Session, plan_uid: str, on: str, *, seen: Slot | None = None) -> PlanRow:
+    """Take a lesson out of the plan, for good; safe to repeat. Raises NotFound, BadInput, PlanChanged."""
     row = _row(session, plan_uid)
     _check(on, None)
     if row.dropped_on is None:
+        _check_seen(row, seen)
         row.dropped_on = on
         session.flush()
     return row
@@ -82,10 +89,16 @@ def _school_order(row: PlanRow) -> tuple[bool, str, bool, int, str]:
 
 
 def _row(session: Session, plan_uid: str) -> PlanRow:
-    row = session.get(PlanRow, plan_uid)
+    # Locked and read anew: whoever asks may be one of two who change it at once.
+    row = session.get(PlanRow, plan_uid, with_for_update=True, populate_existing=True)
     if row is None:
         raise NotFound(f"no plan row {plan_uid}")
     return row
+
+
+def _check_seen(row: PlanRow, seen: Slot | None) -> None:
+    if seen is not None and (row.dropped_on is not None or seen != (row.day, row.period)):
+        raise PlanChanged(f"plan row {row.uid} is not where it was")
 
 
 def _check(day: str | None, period: int | None) -> None:

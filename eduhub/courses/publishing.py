@@ -1,8 +1,8 @@
-"""From a prepared source to a package in the catalog, and back out again.
+"""From prepared recordings to a package in the catalog, and back out again.
 
-`submitted` means: a teacher has pressed publish; the lesson goes out as soon as its video is
-prepared. A published lesson gets a next revision whenever a newer source is prepared, or its texts
-were changed and publish is pressed again. What has not changed makes no new revision.
+`submitted` means: a teacher has pressed publish; the lesson goes out as soon as its floor (sound and
+pictures) is ready. Each further rendition, a newer recording and another cut make its next revision by
+themselves; changed texts do when publish is pressed again. What has not changed makes no new revision.
 
 The entries this appends to the catalog are described in docs/formats/lessons.md.
 
@@ -14,54 +14,84 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import changes, clock, logs
+from eduhub import clock, logs
 from eduhub.accounts import audit
-from eduhub.courses import editing
-from eduhub.courses.models import Course, Lesson, LessonSource
-from eduhub.delivery import catalog, holding, keys, package
+from eduhub.courses import assembling, editing, recordings, reviewing
+from eduhub.courses.assembling import Assembled
+from eduhub.courses.models import Course, Lesson, PackageOrigin
+from eduhub.courses.origins import Origin, axis_of, is_same_recording, origin_of
+from eduhub.courses.recordings import Chosen
+from eduhub.delivery import blobs, catalog, holding, package
 from eduhub.delivery.models import PackageRow
-from eduhub.delivery.package import Manifest, Part
-from eduhub.errors import BlobMissing, NotFound
+from eduhub.delivery.package import Manifest
+from eduhub.errors import BadInput, BlobMissing, NotFound, ReviewChanged
 from eduhub.installation import Installation, JobContext
-from eduhub.media.models import Rendition, Source
 from eduhub.uids import new_uid
 
 log = logs.logger(__name__)
 
-_PICTURE_PURPOSES = ("master", "light")
-
-
-def after_preparing(lesson_uid: str) -> dict[str, Any]:
-    """The job that follows when a file of this lesson is prepared, as an upload intent carries it."""
-    return {"kind": "courses.publish_if_ready", "args": {"lesson_uid": lesson_uid}}
-
 
 def publish_if_ready(context: JobContext, lesson_uid: str) -> None:
-    """The job after a source was prepared: publish the lesson if its teacher wants that. Safe to repeat."""
+    """The job after each finished step: publish what is there if the lesson's teacher wants that. Safe to repeat."""
     with context.installation.database.write() as session:
         lesson = session.get(Lesson, lesson_uid, with_for_update=True)
         if lesson is None:
             log.warning("a lesson to publish is gone", lesson=lesson_uid)
-        elif lesson.state in {"submitted", "published"}:
-            _publish(session, context.installation, lesson)
+            return
+        recordings.order(session, lesson_uid)
+        if lesson.state in {"submitted", "published"}:
+            _go_on(session, context.installation, lesson)
 
 
 def publish(session: Session, installation: Installation, lesson_uid: str, by_uid: str | None) -> PackageRow | None:
     """A teacher publishes a lesson: at once when its video is prepared, else as soon as it is (then None).
 
-    Raises NotFound, and KeyMissing where no publishing key is.
+    In a course that asks for review the lesson is handed in instead, and None returned. Raises NotFound, and KeyMissing
+    where no publishing key is.
     """
     lesson = _locked(session, lesson_uid)
+    if _course_of(session, lesson).asks_review:
+        reviewing.hand_in(session, lesson, by_uid)
+        recordings.order(session, lesson_uid)
+        return None
     audit.note(session, "lesson.publish", by_uid=by_uid, org_uid=lesson.org_uid, subject_uid=lesson_uid)
     if lesson.state != "published":
         lesson.state = "submitted"
+    recordings.order(session, lesson_uid)
     return _publish(session, installation, lesson)
+
+
+def renew(session: Session, installation: Installation, lesson_uid: str, by_uid: str | None) -> PackageRow | None:
+    """What was changed beside the video of a published lesson goes out at once; any other stays as it is. Raises NotFound."""
+    if editing.find_lesson(session, lesson_uid).state != "published":
+        return None
+    return publish(session, installation, lesson_uid, by_uid)
+
+
+def publish_reviewed(
+    session: Session, installation: Installation, lesson_uid: str, by_uid: str | None, *, seen: str
+) -> PackageRow:
+    """A reviewer publishes what they have looked at (`reviewing.seen_now`).
+
+    Raises NotFound, BadInput while nothing is prepared, and ReviewChanged when it would be something else by now.
+    """
+    lesson = _locked(session, lesson_uid)
+    if reviewing.seen_now(session, lesson, recordings.choose(session, lesson)) != seen:
+        raise ReviewChanged
+    audit.note(session, "lesson.publish", by_uid=by_uid, org_uid=lesson.org_uid, subject_uid=lesson_uid)
+    reviewing.take_words(session, lesson)
+    row = _publish(session, installation, lesson)
+    if row is None:
+        raise BadInput("nothing of the lesson is prepared yet")
+    reviewing.passed(session, lesson, by_uid)
+    return row
 
 
 def withdraw(session: Session, installation: Installation, lesson_uid: str, by_uid: str | None) -> Lesson:
     """Take a lesson back everywhere; one that was never published becomes a draft. Raises NotFound."""
     lesson = _locked(session, lesson_uid)
     audit.note(session, "lesson.withdraw", by_uid=by_uid, org_uid=lesson.org_uid, subject_uid=lesson_uid)
+    reviewing.call_off(session, lesson)
     if lesson.package_id is None:
         lesson.state = "draft"
     elif lesson.state != "withdrawn":
@@ -77,46 +107,63 @@ def withdraw(session: Session, installation: Installation, lesson_uid: str, by_u
     return lesson
 
 
-def ready_source(session: Session, lesson_uid: str) -> LessonSource | None:
-    """The source that a package would be made of now: the newest prepared one, a master before a light one."""
-    found = session.scalars(
-        select(LessonSource)
-        .join(Source, Source.uid == LessonSource.source_uid)
-        .where(
-            LessonSource.lesson_uid == lesson_uid,
-            LessonSource.purpose.in_(_PICTURE_PURPOSES),
-            LessonSource.replaced_on.is_(None),
-            Source.state == "prepared",
-            select(Rendition.name).where(Rendition.source_uid == Source.uid).exists(),
-        )
-    ).all()
-    return max(found, key=lambda row: (row.purpose == "master", _attached(session, row)), default=None)
-
-
 # --- inside -------------------------------------------------------------------------
 
 
-def _publish(session: Session, installation: Installation, lesson: Lesson) -> PackageRow | None:
+def _course_of(session: Session, lesson: Lesson) -> Course:
     course = session.get(Course, lesson.course_uid)
     if course is None:
         raise NotFound(f"lesson {lesson.uid} has no course")
-    source = ready_source(session, lesson.uid)
-    if source is None:
+    return course
+
+
+def _go_on(session: Session, installation: Installation, lesson: Lesson) -> None:
+    """Publish what came since, or have it looked at where the course asks for that."""
+    course, chosen = _course_of(session, lesson), recordings.choose(session, lesson)
+    if chosen is None or not course.asks_review or _was_looked_at(session, installation, lesson, course, chosen):
+        _publish(session, installation, lesson)
+        return
+    if lesson.state == "submitted":  # publish was pressed before the course asked for review
+        lesson.state = "draft" if lesson.package_id is None else "withdrawn"
+    reviewing.hand_in(session, lesson, None)
+
+
+def _was_looked_at(
+    session: Session, installation: Installation, lesson: Lesson, course: Course, chosen: Chosen
+) -> bool:
+    """Whether the next package would show what is published already, in more or better renditions."""
+    current = session.get(PackageRow, lesson.package_id) if lesson.package_id is not None else None
+    if current is None or lesson.state != "published" or not reviewing.is_same_lecture(chosen, origin_of(session, lesson)):
+        return False
+    made = assembling.assemble(session, installation, lesson, course, chosen, current)
+    return reviewing.has_same_words(made.manifest, Manifest.from_bytes(current.manifest))
+
+
+def _publish(session: Session, installation: Installation, lesson: Lesson) -> PackageRow | None:
+    course = _course_of(session, lesson)
+    origin, chosen = origin_of(session, lesson), recordings.choose(session, lesson)
+    if chosen is None:
         session.flush()
         return None
-    _replace_older(session, lesson, source)
+    _take_over(session, lesson, chosen, origin)
     current = session.get(PackageRow, lesson.package_id) if lesson.package_id is not None else None
-    manifest = _manifest(session, lesson, course, source, current)
-    if current is not None and not current.withdrawn and _says_the_same(manifest, Manifest.from_bytes(current.manifest)):
-        lesson.state = "published"
-        session.flush()
-        return current
-    return _bring_out(session, installation, lesson, course, manifest)
+    made = assembling.assemble(session, installation, lesson, course, chosen, current)
+    if current is None or current.withdrawn or not assembling.says_the_same(
+        made.manifest, Manifest.from_bytes(current.manifest)
+    ):
+        current = _bring_out(session, installation, lesson, course, made)
+    lesson.state = "published"
+    _remember_origin(session, lesson, current.id, chosen)
+    session.flush()
+    return current
 
 
 def _bring_out(
-    session: Session, installation: Installation, lesson: Lesson, course: Course, manifest: Manifest
+    session: Session, installation: Installation, lesson: Lesson, course: Course, made: Assembled
 ) -> PackageRow:
+    manifest = made.manifest
+    for payload in made.payloads:
+        blobs.remember(session, installation.blobs.put_bytes(payload))
     written = manifest.to_bytes()
     signature = package.sign(written, installation.keys.publishing)
     row = holding.hold(session, installation.blobs, written, signature, course_uid=course.uid)
@@ -130,68 +177,43 @@ def _bring_out(
         "manifest_bytes": len(written), "floor_bytes": manifest.total_bytes(floor=True),
         "total_bytes": manifest.total_bytes(), "supersedes": manifest.supersedes, "signature": signature.as_json(),
     }  # fmt: skip
-    catalog.append(session, installation.keys, "publish" if manifest.supersedes is None else "supersede", body)
-    lesson.state, lesson.package_id, lesson.revision = "published", row.id, manifest.revision
+    entry = catalog.append(session, installation.keys, "publish" if manifest.supersedes is None else "supersede", body)
+    row.sequence = entry.sequence
+    lesson.package_id, lesson.revision = row.id, manifest.revision
     session.flush()
     log.info("package published", package=row.id, lesson=lesson.uid, revision=manifest.revision, bytes=body["total_bytes"])
     return row
 
 
-def _replace_older(session: Session, lesson: Lesson, source: LessonSource) -> None:
-    """Sources that this one replaces are used no more; another recording is another time axis."""
-    others = session.scalars(
-        select(LessonSource).where(
-            LessonSource.lesson_uid == lesson.uid,
-            LessonSource.purpose == source.purpose,
-            LessonSource.uid != source.uid,
-            LessonSource.replaced_on.is_(None),
-        )
-    ).all()
-    older = [row for row in others if _attached(session, row) < _attached(session, source)]
-    for row in older:
-        row.replaced_on = clock.now().date().isoformat()
-    if older and lesson.package_id is not None:
-        lesson.timeline_uid = new_uid()
+def _take_over(session: Session, lesson: Lesson, chosen: Chosen, origin: Origin | None) -> None:
+    """Write down what the recordings that are used now replace, and whether the time axis is another one."""
+    today = clock.now().date().isoformat()
+    older = recordings.older_than(session, chosen.main)
+    for row in (*older, *recordings.left_behind(session, lesson, chosen, origin)):
+        row.replaced_on = today
+        recordings.put_aside(session, row)
+    edit = chosen.main.recipe.edit
+    is_same = is_same_recording(chosen.main.attached, origin)
+    if origin is None:  # a first package, or one of which it is not known what it was made of
+        is_same = lesson.package_id is None or not older
+    elif edit != origin.edit:
+        is_same = False
+    if not is_same:
+        lesson.timeline_uid = axis_of(session, lesson, chosen.main.key[0], edit) or new_uid()
+    if origin is not None and not is_same_recording(chosen.main.attached, origin):
+        lesson.edit_list = None  # it was written for the recording before
+    session.flush()
 
 
-def _attached(session: Session, row: LessonSource) -> tuple[int, str]:
-    """The row's place among the sources of its lesson: by the log's counter, which no wrong clock moves."""
-    written = changes.versions(session, LessonSource.__tablename__, row.uid)
-    return max((change.counter for change in written if change.field == "source_uid"), default=0), row.uid
-
-
-def _manifest(
-    session: Session, lesson: Lesson, course: Course, source: LessonSource, current: PackageRow | None
-) -> Manifest:
-    renditions = session.scalars(
-        select(Rendition).where(Rendition.source_uid == source.source_uid).order_by(Rendition.name)
-    )
-    parts = tuple(
-        Part.from_json({**rendition.facts, "name": rendition.name, "sha256": rendition.sha256})
-        for rendition in renditions
-    )
-    return Manifest(
-        hub=keys.keyring(session).hub_uid, lesson=lesson.uid, course=course.uid, org=lesson.org_uid,
-        revision=lesson.revision + 1, timeline=lesson.timeline_uid,
-        supersedes=current.id if current is not None else None, language=lesson.language,
-        titles=lesson.titles, texts=lesson.texts, audience=course.audience,
-        duration_ms=max((part.duration_ms or 0 for part in parts), default=0), parts=parts,
-    )  # fmt: skip
-
-
-def _says_the_same(new: Manifest, held: Manifest) -> bool:
-    """Whether two manifests differ in nothing but their place in the row of revisions."""
-
-    def content(manifest: Manifest) -> dict[str, Any]:
-        return {
-            "timeline": manifest.timeline, "language": manifest.language, "titles": dict(manifest.titles),
-            "texts": dict(manifest.texts), "audience": manifest.audience, "course": manifest.course,
-            "parts": sorted((part.as_json() for part in manifest.parts), key=lambda part: str(part["name"])),
-        }  # fmt: skip
-
-    return content(new) == content(held)
+def _remember_origin(session: Session, lesson: Lesson, package_id: str, chosen: Chosen) -> None:
+    edit = chosen.main.recipe.edit
+    session.merge(PackageOrigin(
+        package_id=package_id, lesson_uid=lesson.uid, source_uid=chosen.main.key[0], recipe=chosen.main.key[1],
+        edit_list=None if edit is None else [list(span) for span in edit], voices=[list(used.key) for used in chosen.voices],
+    ))  # fmt: skip
 
 
 def _locked(session: Session, lesson_uid: str) -> Lesson:
-    session.get(Lesson, lesson_uid, with_for_update=True)
+    session.flush()  # it is read anew: a worker may have published it since the caller read it
+    session.get(Lesson, lesson_uid, with_for_update=True, populate_existing=True)
     return editing.find_lesson(session, lesson_uid)

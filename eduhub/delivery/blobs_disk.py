@@ -5,6 +5,9 @@ hashed while it is written, fsync, rename, fsync of the folder. A power cut at a
 either the whole blob or a temporary file that the next start sweeps away. A temporary file is
 locked by the process that writes it, so that sweeping never needs to trust a clock.
 
+Whoever puts, links or removes a blob holds the lock of its folder meanwhile, and putting and linking change
+its `mark`. So who removes what nobody needs sees, under the lock, whether somebody took it since.
+
 Hard links need a file system that has them (ext4, xfs, btrfs, f2fs; not FAT).
 
 This module must not know the database. Only composition points may import it.
@@ -15,19 +18,20 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from eduhub.delivery.blobs import Blob, checked_name
-from eduhub.delivery.disk import disk_full_named, sync_folder
+from eduhub.delivery.blobs import Blob, Mark, checked_name, is_name
+from eduhub.delivery.disk import disk_full_named, file_id_of, is_unreadable, locked_folder, mark_of, sync_folder, touch
 from eduhub.errors import BlobMissing, HashMismatch
 
 _BUFFER = 1 << 20
 _TEMPORARY = ".new-"
 _GONE = ".gone-"
+_QUARANTINE = "quarantine"
 
 
 class DiskStore:
@@ -35,21 +39,28 @@ class DiskStore:
 
     def __init__(self, data_dir: Path) -> None:
         self._blobs, self._packages = data_dir / "blobs", data_dir / "packages"
+        self._quarantine = self._blobs / _QUARANTINE
         with disk_full_named():
-            for number in range(256):
-                (self._blobs / f"{number:02x}").mkdir(parents=True, exist_ok=True)
-            self._packages.mkdir(exist_ok=True)
-            for folder in (self._blobs, data_dir):
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            for missing in {f"{number:02x}" for number in range(256)} - set(os.listdir(self._blobs)):
+                (self._blobs / missing).mkdir(exist_ok=True)
+            for folder in (self._packages, self._quarantine):
+                folder.mkdir(exist_ok=True)
+            for folder in (self._blobs, data_dir, data_dir.parent):
                 sync_folder(folder)
         self.sweep()
+
+    # --- putting and reading ---------------------------------------------------------
 
     def put_bytes(self, payload: bytes) -> Blob:
         """See BlobStore."""
         blob = Blob(hashlib.sha256(payload).hexdigest(), len(payload))
-        if not self._holds(blob):
+        kept, damaged = self._keep(blob)
+        if not kept:
             with disk_full_named(), self._temporary() as file:
                 file.write(payload)
-                self._reveal(file, blob)
+                file.flush()
+                self._reveal(file.fileno(), Path(file.name), blob, damaged)
         return blob
 
     def put_file(self, path: Path, *, expect: str | None = None) -> Blob:
@@ -62,11 +73,8 @@ class DiskStore:
             else:
                 blob = _hash(source)
                 _require(blob, expect)
-                if not self._holds(blob):
-                    os.fchmod(source.fileno(), 0o444)
-                    os.fsync(source.fileno())
-                    os.rename(path, self._place(blob.sha256))
-                    sync_folder(self._place(blob.sha256).parent)
+                kept, damaged = self._keep(blob)
+                if not kept and self._reveal(source.fileno(), path, blob, damaged):
                     return blob
         path.unlink()
         return blob
@@ -74,6 +82,17 @@ class DiskStore:
     def has(self, sha256: str) -> bool:
         """See BlobStore."""
         return self._place(sha256).is_file()
+
+    def take(self, sha256: str) -> bool:
+        """See BlobStore."""
+        place = self._place(sha256)
+        with disk_full_named(), locked_folder(place.parent) as handle:
+            try:
+                touch(place)
+            except FileNotFoundError:
+                return False
+            os.fsync(handle)  # who found it here does not know whether its putter came so far
+        return True
 
     def open(self, sha256: str) -> BinaryIO:
         """See BlobStore."""
@@ -88,32 +107,103 @@ class DiskStore:
             raise BlobMissing(sha256)
         return self._place(sha256)
 
+    def names(self) -> Iterator[str]:
+        """See BlobStore."""
+        for number in range(256):
+            for name in os.listdir(self._blobs / f"{number:02x}"):
+                if is_name(name):
+                    yield name
+
+    def mark(self, sha256: str) -> Mark | None:
+        """See BlobStore."""
+        return mark_of(self._place(sha256))
+
+    # --- packages --------------------------------------------------------------------
+
     def link(self, package_id: str, sha256: str) -> None:
         """See BlobStore."""
-        folder = self._packages / checked_name(package_id)
-        with disk_full_named():
+        folder, place = self._packages / checked_name(package_id), self._place(sha256)
+        with disk_full_named(), locked_folder(place.parent) as of_blob, locked_folder(self._packages) as of_packages:
             folder.mkdir(exist_ok=True)
             try:
-                os.link(self._place(sha256), folder / sha256)
+                touch(place)
+                os.link(place, folder / sha256)
             except FileExistsError:
-                pass
+                touch(folder)  # a new link does it by itself
+                self._replace_link(place, folder / sha256)
             except FileNotFoundError as error:
+                with suppress(OSError):
+                    folder.rmdir()  # unless it held something already
                 raise BlobMissing(sha256) from error
             sync_folder(folder)
-            sync_folder(self._packages)
+            # The blob's own folder too: who found the blob here does not know whether its putter came so far.
+            for handle in (of_packages, of_blob):
+                os.fsync(handle)
+
+    def packages(self) -> Iterator[tuple[str, Mark]]:
+        """See BlobStore."""
+        for name in os.listdir(self._packages):
+            mark = mark_of(self._packages / name) if is_name(name) else None
+            if mark is not None:
+                yield name, mark
 
     def unlink_package(self, package_id: str) -> None:
         """See BlobStore. One rename hides the whole package, so that no half of one is ever read."""
-        gone = self._packages / f"{_GONE}{checked_name(package_id)}-{secrets.token_hex(4)}"
+        self.unlink_untouched(package_id, None, lambda: True)
+
+    def unlink_untouched(self, package_id: str, since: Mark | None, unneeded: Callable[[], bool]) -> bool:
+        """See BlobStore."""
+        folder = self._packages / checked_name(package_id)
+        gone = self._packages / f"{_GONE}{package_id}-{secrets.token_hex(4)}"
         with suppress(FileNotFoundError):
-            os.rename(self._packages / package_id, gone)
-            sync_folder(self._packages)
+            with locked_folder(self._packages) as handle:
+                if (since is not None and mark_of(folder) != since) or not unneeded():
+                    return False
+                os.rename(folder, gone)
+                os.fsync(handle)
             shutil.rmtree(gone)
+            return True
+        return False
+
+    # --- taking away -----------------------------------------------------------------
 
     def remove(self, sha256: str) -> None:
         """See BlobStore."""
-        self._place(sha256).unlink(missing_ok=True)
-        sync_folder(self._place(sha256).parent)
+        with locked_folder(self._place(sha256).parent) as handle:
+            self._place(sha256).unlink(missing_ok=True)
+            os.fsync(handle)
+
+    def remove_untouched(self, sha256: str, since: Mark, unneeded: Callable[[], bool]) -> bool:
+        """See BlobStore."""
+        with locked_folder(self._place(sha256).parent) as handle:
+            if self.mark(sha256) != since or not unneeded():
+                return False
+            self._place(sha256).unlink()
+            os.fsync(handle)
+        return True
+
+    def file_id(self, sha256: str) -> int | None:
+        """See BlobStore."""
+        return file_id_of(self._place(sha256))
+
+    def quarantine(self, sha256: str, file_id: int | None) -> bool:
+        """See BlobStore."""
+        place = self._place(sha256)
+        with disk_full_named(), locked_folder(place.parent) as of_blob:
+            if file_id_of(place) != file_id:
+                return False
+            for link in list(self._packages.glob(f"[0-9a-f]*/{sha256}")):
+                link.unlink(missing_ok=True)
+                sync_folder(link.parent)
+            if file_id is not None:
+                os.rename(place, self._quarantine / sha256)
+                sync_folder(self._quarantine)
+                os.fsync(of_blob)
+        return True
+
+    def drop_quarantined(self, sha256: str) -> None:
+        """See BlobStore."""
+        (self._quarantine / checked_name(sha256)).unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """Clear away what a crash left behind; returns how many things that were."""
@@ -128,15 +218,66 @@ class DiskStore:
             swept += 1
         return swept
 
+    # --- inside ----------------------------------------------------------------------
+
     def _place(self, sha256: str) -> Path:
         return self._blobs / checked_name(sha256)[:2] / sha256
 
-    def _holds(self, blob: Blob) -> bool:
-        # The size too: a file that a broken disk cut short is replaced by the good bytes in hand.
+    def _keep(self, blob: Blob) -> tuple[bool, int | None]:
+        """Whether the very bytes are here already, and taken; if not, which damaged file is in their place.
+
+        They are read: a file that a broken disk changed is replaced by the good bytes in hand.
+        """
+        place = self._place(blob.sha256)
         try:
-            return self._place(blob.sha256).stat().st_size == blob.bytes
+            with place.open("rb") as file:
+                facts = os.fstat(file.fileno())
+                whole = facts.st_size == blob.bytes and _hash(file) == blob
         except FileNotFoundError:
-            return False
+            return False, None
+        except OSError as error:
+            if not is_unreadable(error):
+                raise
+            return False, file_id_of(place)
+        if not whole:
+            return False, facts.st_ino
+        with disk_full_named(), locked_folder(place.parent) as handle:
+            if file_id_of(place) != facts.st_ino:
+                return False, None  # it was removed meanwhile
+            touch(place)
+            os.fsync(handle)
+        return True, None
+
+    def _reveal(self, file: int, path: Path, blob: Blob, damaged: int | None) -> bool:
+        """Move the whole file at `path` to its name; False: somebody else put the same bytes there meanwhile."""
+        place = self._place(blob.sha256)
+        os.fchmod(file, 0o444)
+        os.fsync(file)
+        with locked_folder(place.parent) as handle:
+            there = file_id_of(place)
+            revealed = there is None or there == damaged
+            if revealed:
+                os.rename(path, place)
+            else:
+                touch(place)
+            os.fsync(handle)
+            if revealed and there is not None:
+                for link in list(self._packages.glob(f"[0-9a-f]*/{blob.sha256}")):
+                    self._replace_link(place, link)
+                    sync_folder(link.parent)
+        return revealed
+
+    def _replace_link(self, place: Path, link: Path) -> None:
+        """Let `link` be the file at `place`, where it is still an older, damaged one. In one step: it may be read."""
+        if file_id_of(link) == file_id_of(place):
+            return
+        while link.parent.is_dir():
+            new = self._blobs / f"{_TEMPORARY}{secrets.token_hex(8)}"
+            os.link(place, new)
+            with suppress(FileNotFoundError):  # a start swept the new name away, or the package went
+                os.rename(new, link)
+                return
+            new.unlink(missing_ok=True)
 
     @contextmanager
     def _temporary(self) -> Iterator[IO[bytes]]:
@@ -153,13 +294,6 @@ class DiskStore:
                     path.unlink(missing_ok=True)
                 return
 
-    def _reveal(self, file: IO[bytes], blob: Blob) -> None:
-        file.flush()
-        os.fchmod(file.fileno(), 0o444)
-        os.fsync(file.fileno())
-        os.rename(file.name, self._place(blob.sha256))
-        sync_folder(self._place(blob.sha256).parent)
-
     def _copy_in(self, source: BinaryIO, expect: str | None) -> Blob:
         digest, size = hashlib.sha256(), 0
         with self._temporary() as file:
@@ -167,10 +301,12 @@ class DiskStore:
                 digest.update(found)
                 size += len(found)
                 file.write(found)
+            file.flush()
             blob = Blob(digest.hexdigest(), size)
             _require(blob, expect)
-            if not self._holds(blob):
-                self._reveal(file, blob)
+            kept, damaged = self._keep(blob)
+            if not kept:
+                self._reveal(file.fileno(), Path(file.name), blob, damaged)
         return blob
 
 

@@ -12,16 +12,17 @@ ready (pages make passes for the successor from then on) and lets go after the h
 This module must not know the catalog, the link or who reads. See docs/formats/packages.md.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, case, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.db import Database
 from eduhub.delivery import package
 from eduhub.delivery.blobs import Blob, BlobStore, remember
-from eduhub.delivery.models import BlobRow, PackageRow, PartRow
+from eduhub.delivery.models import BlobRow, DamagedBlob, PackageRow, PartRow
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadSignature, HashMismatch, NotFound
 from eduhub.signing import Signature
@@ -51,7 +52,7 @@ def hold(
     store.link(blob.sha256, blob.sha256)
     row = PackageRow(
         id=blob.sha256, lesson_uid=found.lesson, course_uid=course_uid or found.course, org_uid=found.org,
-        revision=found.revision, timeline_uid=found.timeline, manifest=manifest_bytes, signature=signature.as_json(),
+        revision=found.revision, sequence=sequence, timeline_uid=found.timeline, manifest=manifest_bytes, signature=signature.as_json(),
         floor_held=False, superseded_by=None, superseded_steady_s=None, withdrawn=False, made_ms=clock.now_ms(),
     )  # fmt: skip
     session.add(row)
@@ -79,12 +80,7 @@ def part_arrived(session: Session, store: BlobStore, package_id: str, sha256: st
     remember(session, Blob(sha256, size))
     store.link(package_id, sha256)
     part.held = True
-    session.flush()
-    waiting = select(PartRow.sha256).where(
-        PartRow.package_id == package_id, PartRow.is_floor.is_(True), PartRow.held.is_(False)
-    )
-    row.floor_held = session.scalar(waiting.limit(1)) is None
-    session.flush()
+    _recount_floor(session, row)
 
 
 def reveal_present(session: Session, store: BlobStore, package_id: str) -> int:
@@ -98,12 +94,58 @@ def reveal_present(session: Session, store: BlobStore, package_id: str) -> int:
     return len(present)
 
 
+def parts_lost(session: Session, sha256: str) -> list[str]:
+    """Write down that a blob can be read in no package any more; returns the packages that had it.
+
+    It stays wanted there, so a box fetches it again. A lesson whose floor is not whole is not shown.
+    """
+    parts = session.scalars(select(PartRow).where(PartRow.sha256 == sha256, PartRow.held.is_(True))).all()
+    for part in parts:
+        part.held = False
+        _recount_floor(session, session.get_one(PackageRow, part.package_id))
+    return [part.package_id for part in parts]
+
+
+def reveal_returned(session: Session, store: BlobStore) -> int:
+    """Reveal again every wanted part whose blob was damaged once and is back; returns how many."""
+    present = [part for part in session.scalars(_returned()).all() if store.has(part.sha256)]
+    for part in present:
+        part_arrived(session, store, part.package_id, part.sha256)
+    return len(present)
+
+
+def any_returned(session: Session) -> bool:
+    """Whether `reveal_returned` has something to do."""
+    return session.scalars(_returned().limit(1)).first() is not None
+
+
+def restore_manifest(session: Session, store: BlobStore, sha256: str) -> None:
+    """Put a damaged blob back where it was the manifest of a package here: the package's row has the bytes."""
+    row = session.get(PackageRow, sha256)
+    if row is not None and sha256 in in_use(session):
+        remember(session, store.put_bytes(row.manifest))
+        store.link(sha256, sha256)
+
+
+def in_use(session: Session) -> set[str]:
+    """The names of every blob that a package here needs, or waits for: parts, and the manifests beside them."""
+    needed = select(PartRow.sha256, PartRow.package_id).where(or_(PartRow.held.is_(True), PartRow.wanted.is_(True)))
+    return {name for row in session.execute(needed) for name in row}
+
+
 def current(session: Session, lesson_uid: str) -> PackageRow | None:
     """The newest package of a lesson that can be shown here."""
     shown = select(PackageRow).where(
         PackageRow.lesson_uid == lesson_uid, PackageRow.floor_held.is_(True), PackageRow.withdrawn.is_(False)
     )
     return session.scalars(shown.order_by(PackageRow.revision.desc(), PackageRow.id).limit(1)).first()
+
+
+def withdrawn_lessons(session: Session, lesson_uids: Sequence[str]) -> set[str]:
+    """Those lessons of which this machine knows packages, and every one was taken back."""
+    counted = select(PackageRow.lesson_uid).where(PackageRow.lesson_uid.in_(lesson_uids)).group_by(PackageRow.lesson_uid)
+    left = func.sum(case((PackageRow.withdrawn.is_(True), 0), else_=1))
+    return set(session.scalars(counted.having(left == 0)))
 
 
 def withdraw(session: Session, package_id: str) -> None:
@@ -121,57 +163,71 @@ def retire(session: Session, *, now_steady_s: float, pass_hours: int) -> list[st
     again, because a crash may have come between the commit and the unlinking.
     """
     now = int(now_steady_s)
-    rows = session.scalars(
-        select(PackageRow).where(or_(PackageRow.withdrawn.is_(True), PackageRow.superseded_by.is_not(None)))
-    ).all()
+    # The packages of years are among them, each with a long manifest: only those that hold something yet are read.
+    has_parts = select(PartRow.sha256).where(
+        PartRow.package_id == PackageRow.id, or_(PartRow.held.is_(True), PartRow.wanted.is_(True))
+    )
+    known = session.execute(
+        select(
+            PackageRow.id, PackageRow.withdrawn, PackageRow.superseded_steady_s,
+            or_(PackageRow.floor_held.is_(True), has_parts.exists()),
+        ).where(or_(PackageRow.withdrawn.is_(True), PackageRow.superseded_by.is_not(None)))
+    ).all()  # fmt: skip
     gone = []
-    for row in rows:
-        if not row.withdrawn and not _outlived(session, row, now, pass_hours):
-            continue
-        gone.append(row.id)
-        session.execute(
-            update(PartRow)
-            .where(PartRow.package_id == row.id, or_(PartRow.held.is_(True), PartRow.wanted.is_(True)))
-            .values(held=False, wanted=False)
-        )
-        row.floor_held = False
+    for package_id, withdrawn, since, holds in known:
+        if holds or (not withdrawn and since is None):
+            row = session.get_one(PackageRow, package_id)
+            is_over = row.withdrawn or _outlived(session, row, now, pass_hours)
+            if is_over:
+                _let_go(session, row)
+        else:
+            is_over = withdrawn or now >= (since or 0) + pass_hours * 3600
+        if is_over:
+            gone.append(package_id)
     session.flush()
     return gone
 
 
-def forget_unneeded(session: Session) -> list[str]:
-    """Delete the rows of blobs that only retired packages had; returns their names, for `store.remove` after the commit."""
-    other = aliased(PartRow)
-    in_use = select(other.sha256).where(
-        other.sha256 == PartRow.sha256, or_(other.held.is_(True), other.wanted.is_(True))
-    )
-    unneeded = sorted(set(session.scalars(
-        select(PartRow.sha256).join(BlobRow, BlobRow.sha256 == PartRow.sha256).where(~in_use.exists())
-    )))  # fmt: skip
-    for sha256 in unneeded:
-        session.execute(delete(BlobRow).where(BlobRow.sha256 == sha256))
-    return unneeded
-
-
-def clear_away(
-    database: Database, store: BlobStore, *, now_steady_s: float, pass_hours: int, forget_blobs: bool
-) -> list[str]:
+def clear_away(database: Database, store: BlobStore, *, now_steady_s: float, pass_hours: int) -> list[str]:
     """Retire what is due and unlink it; a timer calls this. Returns the packages that are gone.
 
-    `forget_blobs` is for a node: its blobs serve packages only. A hub's serve sources and renditions too.
+    The blobs that nothing needs any more go later: see sweeping.py.
     """
     with database.write() as session:
         gone = retire(session, now_steady_s=now_steady_s, pass_hours=pass_hours)
-        unneeded = forget_unneeded(session) if forget_blobs else []
     for package_id in gone:
         store.unlink_package(package_id)
-    if unneeded:
-        # A row that came back in the meantime means that somebody fetched the blob again.
-        with database.write() as session:
-            for sha256 in unneeded:
-                if session.get(BlobRow, sha256) is None:
-                    store.remove(sha256)
     return gone
+
+
+def _returned() -> Select[PartRow]:
+    return (
+        select(PartRow)
+        .join(PackageRow, PackageRow.id == PartRow.package_id)
+        .where(
+            PartRow.held.is_(False), PartRow.wanted.is_(True), PackageRow.withdrawn.is_(False),
+            PartRow.sha256.in_(select(DamagedBlob.sha256).where(DamagedBlob.mended_ms.is_not(None))),
+            PartRow.sha256.in_(select(BlobRow.sha256)),
+        )
+    )  # fmt: skip
+
+
+def _recount_floor(session: Session, row: PackageRow) -> None:
+    session.flush()
+    waiting = select(PartRow.sha256).where(
+        PartRow.package_id == row.id, PartRow.is_floor.is_(True), PartRow.held.is_(False)
+    )
+    row.floor_held = session.scalar(waiting.limit(1)) is None
+    session.flush()
+
+
+def _let_go(session: Session, row: PackageRow) -> None:
+    session.execute(
+        update(PartRow)
+        .where(PartRow.package_id == row.id, or_(PartRow.held.is_(True), PartRow.wanted.is_(True)))
+        .values(held=False, wanted=False)
+    )
+    row.floor_held = False
 
 
 def _outlived(session: Session, row: PackageRow, now: int, pass_hours: int) -> bool:

@@ -8,12 +8,16 @@ which gunicorn turns into sendfile: it honours the file's position and Content-L
 Which parts a pass may read, and their types, come from the manifest, which lies in the package's own
 folder under the package's id. Every path that does not begin with /p/ is handed on.
 
+Where nginx stands in front it sends the plain answers itself and asks here, at /_lane/check, once for each pass
+and part: 204 with the type, and for how long that may be remembered; or 403. What is not a plain answer it hands on.
+
 This module must not know accounts, lessons or the database. See docs/formats/passes.md.
 """
 
 import errno
 import os
 import re
+import socket
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -24,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from eduhub import logs
-from eduhub.delivery import package, passes
+from eduhub.delivery import asked, front, pacing, package, passes
 from eduhub.errors import BadFormat, EduHubError, NotFound, PassRefused
 
 if TYPE_CHECKING:
@@ -34,12 +38,21 @@ log = logs.logger(__name__)
 
 COOKIE = "eduhub_pass"
 SCHEME = "EduHub-Pass "
+CHECK_PATH = "/_lane/check"
+REMEMBERED_S = 60  # how long nginx may go by an answer; a pass that was ended by hand lives on for so long
 _PREFIX = "/p/"
 _PATH = re.compile(r"/p/([0-9a-f]{64})/([0-9a-f]{64})")
-_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,40})-([0-9]{0,40})[ \t]*", re.IGNORECASE)
+# The same for a teacher's preview: not kept by any browser, and as slow as the line that the address names (0: no slower).
+PREVIEW_COOKIE = "eduhub_preview"
+_PREVIEW_PREFIX = "/preview/"
+_PREVIEW_PATH = re.compile(r"/preview/(0|64|128|512)/([0-9a-f]{64})/([0-9a-f]{64})")
+LINES_FILE = "lines"
 _BLOCK_BYTES = 64 << 10
 _REMEMBERED_PACKAGES = 256
-_CACHING = "private, max-age=31536000, immutable"
+CACHING = "private, max-age=31536000, immutable"
+ATTACHED = {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox; default-src 'none'"}
+# A reader that takes no byte for so long is gone. One that is only slow takes some now and then.
+_GONE_MS = 180_000
 # Types that no browser runs. Everything else that a teacher attached is only ever saved.
 _SHOWN = re.compile(r"(video|audio)/.*|image/(webp|avif|png|jpeg|gif)|text/(vtt|plain)|application/(json|vnd\.apple\.mpegurl)")
 _NODE_AND_TEACHER = "teacher"
@@ -57,30 +70,27 @@ class Readable(NamedTuple):
     attachment: bool
 
 
-class Span(NamedTuple):
-    """Bytes `start` to `start + length - 1` of a file."""
-
-    start: int
-    length: int
-
-
-class Unsatisfiable(Exception):
-    """The range lies behind the end of the file."""
-
-
 class MediaLane:
     """WSGI middleware that answers /p/ and hands everything else to `app`."""
 
-    def __init__(self, app: "WSGIApplication", *, packages_dir: Path, secret: bytes, steady: _Steady) -> None:
-        self._app, self._packages, self._secret, self._steady = app, packages_dir, secret, steady
+    def __init__(
+        self, app: "WSGIApplication", *, packages_dir: Path, secret: bytes, steady: _Steady, run_dir: Path | None = None
+    ) -> None:
+        """`run_dir`: where the narrow lines of previews are kept; None: there are no previews."""
+        self._lines = None if run_dir is None else run_dir / LINES_FILE
+        self._app, self._folder, self._secret, self._steady = app, packages_dir, secret, steady
         # A manifest never changes: it is named by its hash.
         self._manifest = lru_cache(maxsize=_REMEMBERED_PACKAGES)(self._read_manifest)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if not environ.get("PATH_INFO", "").startswith(_PREFIX):
+        path = environ.get("PATH_INFO", "")
+        if path == CHECK_PATH and front.is_ours(environ):
+            return self._check(environ, start_response)
+        is_preview = path.startswith(_PREVIEW_PREFIX) and self._lines is not None
+        if not is_preview and not path.startswith(_PREFIX):
             return self._app(environ, start_response)
         try:
-            return self._serve(environ, start_response)
+            return self._preview(environ, start_response) if is_preview else self._serve(environ, start_response)
         except EduHubError as error:
             return _refuse(environ, start_response, error.status, error.code)
 
@@ -92,30 +102,70 @@ class MediaLane:
             raise NotFound
         package_id, sha256 = path[1], path[2]
         # The pass first: without one, nobody learns what is here.
-        found = self._pass(environ, package_id)
-        readable = self._manifest(package_id).get(sha256)
-        if readable is None:
-            raise NotFound
-        if not found.may_read(readable.audience):
-            raise PassRefused
-        file = _open(self._packages / package_id / sha256)
+        found = self._pass(_tokens(environ), package_id, self._steady.now_s())
+        readable = self._readable(found, package_id, sha256)
+        file = _open(self._folder / package_id / sha256)
         try:
             return _answer(environ, start_response, file, sha256, readable)
         except BaseException:
             file.close()
             raise
 
-    def _pass(self, environ: "WSGIEnvironment", package_id: str) -> passes.Pass:
-        now_s = self._steady.now_s()
-        for token in _tokens(environ):
+    def _preview(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """A part as it comes through a line of so many kbit a second. Its pass has a cookie of its own."""
+        path = _PREVIEW_PATH.fullmatch(environ["PATH_INFO"])
+        if path is None or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            raise NotFound
+        kbit_s, package_id, sha256 = int(path[1]), path[2], path[3]
+        tokens = list(_tokens(environ, PREVIEW_COOKIE))
+        found = self._pass(tokens, package_id, self._steady.now_s())
+        readable = self._readable(found, package_id, sha256)
+        file = _open(self._folder / package_id / sha256)
+        assert self._lines is not None
+        line = pacing.Line(self._lines, f"{kbit_s} {found.person_uid} {package_id}", kbit_s) if kbit_s else None
+        try:
+            return _answer(environ, start_response, file, sha256, readable, _Preview(line))
+        except BaseException:
+            file.close()
+            raise
+
+    def _check(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Whether nginx may send this part to the bearer of this one pass, as what, and for how many seconds."""
+        try:
+            path = _PATH.fullmatch(environ.get("HTTP_X_EDUHUB_PART", ""))
+            if path is None:
+                raise NotFound
+            now_s = self._steady.now_s()
+            found = self._pass([environ.get("HTTP_X_EDUHUB_PASS", "")], path[1], now_s)
+            readable = self._readable(found, path[1], path[2])
+            _open(self._folder / path[1] / path[2]).close()  # nginx does not see whether it is a symbolic link
+        except EduHubError:
+            return _refuse(environ, start_response, 403, PassRefused.code, [("X-Accel-Expires", "0")])
+        lasts_s = min(REMEMBERED_S, int(found.expires_steady_s - now_s))
+        headers = [("X-Accel-Expires", str(lasts_s)), ("X-Part-Type", readable.type)]
+        if readable.attachment:
+            headers += [("X-Part-Disposition", ATTACHED["Content-Disposition"]), ("X-Part-Policy", ATTACHED["Content-Security-Policy"])]
+        start_response(_status(204), headers)
+        return []
+
+    def _pass(self, tokens: Iterable[str], package_id: str, now_s: float) -> passes.Pass:
+        for token in tokens:
             try:
                 return passes.check(self._secret, token, package_id, now_s)
             except PassRefused:
                 continue  # a browser may send a cookie of another time beside the good one
         raise PassRefused
 
+    def _readable(self, found: passes.Pass, package_id: str, sha256: str) -> "Readable":
+        readable = self._manifest(package_id).get(sha256)
+        if readable is None:
+            raise NotFound
+        if not found.may_read(readable.audience):
+            raise PassRefused
+        return readable
+
     def _read_manifest(self, package_id: str) -> Mapping[str, Readable]:
-        with _open(self._packages / package_id / package_id) as file:
+        with _open(self._folder / package_id / package_id) as file:
             payload = file.read(package.MAX_MANIFEST_BYTES + 1)
         if package.id_of(payload) != package_id:
             raise BadFormat(f"the manifest of {package_id} was changed on disk")
@@ -136,40 +186,31 @@ def readable_files(manifest_bytes: bytes) -> dict[str, Readable]:
     return found
 
 
-def parse_range(header: str | None, size: int) -> Span | None:
-    """The one range that is asked for; None means the whole file. Raises Unsatisfiable.
-
-    More than one range, another unit or a malformed header is answered with the whole, as RFC 9110 allows.
-    """
-    found = _RANGE.fullmatch(header) if header else None
-    if found is None or found[1] == found[2] == "":
-        return None
-    if not found[1]:  # the last n bytes
-        length = min(int(found[2]), size)
-        if length == 0:
-            raise Unsatisfiable
-        return Span(size - length, length)
-    first, last = int(found[1]), min(int(found[2]), size - 1) if found[2] else size - 1
-    if found[2] and int(found[2]) < first:
-        return None
-    if first >= size:
-        raise Unsatisfiable
-    return Span(first, last - first + 1)
-
-
 def pass_cookie(package_id: str, token: str, *, max_age_s: int, secure: bool) -> str:
     """The value of a Set-Cookie header that gives a browser a pass for one package."""
     flags = "; Secure" if secure else ""
     return f"{COOKIE}={token}; Max-Age={max_age_s}; Path={_PREFIX}{package_id}/; HttpOnly; SameSite=Strict{flags}"
 
 
-def _tokens(environ: "WSGIEnvironment") -> Iterator[str]:
+def preview_cookie(package_id: str, kbit_s: int, token: str, *, max_age_s: int, secure: bool) -> str:
+    """The same for a preview over a line of so many kbit a second (0: as fast as it comes)."""
+    flags = "; Secure" if secure else ""
+    path = preview_base(package_id, kbit_s)
+    return f"{PREVIEW_COOKIE}={token}; Max-Age={max_age_s}; Path={path}; HttpOnly; SameSite=Strict{flags}"
+
+
+def preview_base(package_id: str, kbit_s: int) -> str:
+    """Where the parts of a package lie for a preview."""
+    return f"{_PREVIEW_PREFIX}{kbit_s}/{package_id}/"
+
+
+def _tokens(environ: "WSGIEnvironment", cookie: str = COOKIE) -> Iterator[str]:
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     if authorization.startswith(SCHEME):
         yield authorization[len(SCHEME) :].strip()
     for pair in environ.get("HTTP_COOKIE", "").split(";"):
         name, _, value = pair.strip().partition("=")
-        if name == COOKIE:
+        if name == cookie:
             yield value
 
 
@@ -179,49 +220,67 @@ def _narrowness(audience: str) -> int:
 
 def _open(path: Path) -> BufferedReader:
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ELOOP}:  # not here, or a symbolic link, which we never make
             raise NotFound from error
         log.error("part unreadable", package=path.parent.name, sha256=path.name, errno=error.errno)
         raise EduHubError("a part cannot be read") from error  # a broken disk must not look like a lost link
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise NotFound
-    return file
+    return open(descriptor, "rb")
+
+
+class _Preview(NamedTuple):
+    """How an answer of a preview leaves: over a narrow line, or as fast as it can."""
+
+    line: pacing.Line | None
 
 
 def _answer(
-    environ: "WSGIEnvironment", start_response: "StartResponse", file: BufferedReader, sha256: str, readable: Readable
-) -> Iterable[bytes]:
+    environ: "WSGIEnvironment", start_response: "StartResponse", file: BufferedReader, sha256: str, readable: Readable,
+    preview: _Preview | None = None,
+) -> Iterable[bytes]:  # fmt: skip
     size, etag = os.fstat(file.fileno()).st_size, f'"{sha256}"'
-    lasting = [
-        ("ETag", etag), ("Cache-Control", _CACHING), ("Accept-Ranges", "bytes"), ("X-Content-Type-Options", "nosniff"),
-    ]  # fmt: skip
-    if _is_known(environ.get("HTTP_IF_NONE_MATCH"), etag):
+    lasting = [("ETag", etag), ("Cache-Control", CACHING), ("X-Content-Type-Options", "nosniff")]
+    if preview is not None:  # what a browser kept would come at once; and nothing in front may take it faster than it comes
+        lasting[1:2] = [("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")]
+    if not asked.is_wanted(environ.get("HTTP_IF_MATCH"), etag):
+        file.close()
+        return _refuse(environ, start_response, 412, "delivery.other_bytes")
+    if asked.is_known(environ.get("HTTP_IF_NONE_MATCH"), etag):
         file.close()
         start_response(_status(304), lasting)
         return []
     is_get = environ["REQUEST_METHOD"] == "GET"
-    asked = environ.get("HTTP_RANGE") if is_get and environ.get("HTTP_IF_RANGE", etag).strip() == etag else None
+    wanted = environ.get("HTTP_RANGE") if is_get and environ.get("HTTP_IF_RANGE", etag).strip() == etag else None
     try:
-        span = parse_range(asked, size)
-    except Unsatisfiable:
+        span = asked.parse_range(wanted, size)
+    except asked.Unsatisfiable:
         file.close()
         return _refuse(environ, start_response, 416, "delivery.no_such_range", [("Content-Range", f"bytes */{size}")])
     headers = [*lasting, ("Content-Type", readable.type)]
     if readable.attachment:
-        headers += [("Content-Disposition", "attachment"), ("Content-Security-Policy", "sandbox; default-src 'none'")]
+        headers += ATTACHED.items()
     if span is None:
-        span, status = Span(0, size), 200
+        span, status = asked.Span(0, size), 200
+        headers.append(("Accept-Ranges", "bytes"))
     else:
         status = 206
         headers.append(("Content-Range", f"bytes {span.start}-{span.start + span.length - 1}/{size}"))
+    narrow = preview.line if preview is not None and is_get else None
+    if narrow is not None and not pacing.begin():
+        file.close()
+        return _refuse(environ, start_response, 503, "delivery.lines_are_busy", [("Retry-After", "5")])
     start_response(_status(status), [*headers, ("Content-Length", str(span.length))])
     if not is_get:
         file.close()
         return []
+    _cut_when_gone(environ.get("gunicorn.socket"))
     body = _FileSpan(file, span)
+    if narrow is not None:
+        return pacing.Answer(narrow, body.read, body.close)
     wrapper: Callable[[_FileSpan, int], Iterable[bytes]] | None = environ.get("wsgi.file_wrapper")
     return wrapper(body, _BLOCK_BYTES) if wrapper else body
 
@@ -229,7 +288,7 @@ def _answer(
 class _FileSpan:
     """A part of a file that every server reads right: gunicorn by `fileno`, others by `read`."""
 
-    def __init__(self, file: BufferedReader, span: Span) -> None:
+    def __init__(self, file: BufferedReader, span: asked.Span) -> None:
         self._file, self._left = file, span.length
         os.lseek(file.fileno(), span.start, os.SEEK_SET)  # gunicorn asks the descriptor where to begin
 
@@ -241,6 +300,10 @@ class _FileSpan:
         self._left -= len(found)
         return found
 
+    def seek(self, offset: int) -> None:
+        """Where the kernel sent nothing (the reader is gone already), Python goes on by itself, and begins with this."""
+        self._file.seek(offset)
+
     def close(self) -> None:
         self._file.close()
 
@@ -249,11 +312,10 @@ class _FileSpan:
             yield found
 
 
-def _is_known(if_none_match: str | None, etag: str) -> bool:
-    if if_none_match is None:
-        return False
-    named = [text.strip().removeprefix("W/") for text in if_none_match.split(",")]
-    return etag in named or named == ["*"]
+def _cut_when_gone(connection: socket.socket | None) -> None:
+    """Let the kernel end a connection whose reader takes nothing more, so that no thread waits for it for ever."""
+    if connection is not None and connection.family != socket.AF_UNIX:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
 
 
 def _status(number: int) -> str:

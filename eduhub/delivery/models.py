@@ -18,6 +18,16 @@ class BlobRow(Base):
     verified_ms: Mapped[int]
 
 
+class DamagedBlob(Base):
+    """A blob whose bytes were found changed: it lies in quarantine, and `mended_ms` says when good bytes came back."""
+
+    __tablename__ = "damaged_blob"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bytes: Mapped[int]
+    found_ms: Mapped[int]
+    mended_ms: Mapped[int | None]
+
+
 class PackageRow(Base):
     """A published revision of a lesson, whose manifest this machine holds and has verified."""
 
@@ -28,6 +38,7 @@ class PackageRow(Base):
     course_uid: Mapped[str | None] = mapped_column(String(36), index=True)
     org_uid: Mapped[str] = mapped_column(String(36))
     revision: Mapped[int]
+    sequence: Mapped[int | None]  # of its entry in the catalog: who has read so far knows of it
     timeline_uid: Mapped[str] = mapped_column(String(36))
     manifest: Mapped[bytes] = mapped_column(LargeBinary)
     signature: Mapped[dict[str, Any]]
@@ -50,6 +61,14 @@ class PartRow(Base):
     is_floor: Mapped[bool]
     wanted: Mapped[bool]
     held: Mapped[bool]
+
+
+class HoldingMoves(Base):
+    """How often rows of packages and parts were written: see movements.py. One row."""
+
+    __tablename__ = "holding_moves"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    moves: Mapped[int]
 
 
 class CatalogEntry(Base):

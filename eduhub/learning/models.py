@@ -32,11 +32,19 @@ class Event(Base):
     body: Mapped[dict[str, Any]]  # the event as it arrived, with what this release does not know
     quarantined: Mapped[str | None] = mapped_column(String(40))  # the reason it counts for nothing
 
+    def take_out(self, person_uid: str) -> None:
+        """Name one of the subjects no longer, nor in the event as it arrived."""
+        self.subject_uids = [uid for uid in self.subject_uids if uid != person_uid]
+        subjects = self.body.get("subjects")
+        if isinstance(subjects, list):
+            self.body = self.body | {"subjects": [uid for uid in subjects if uid != person_uid]}
+
 
 class Progress(Base):
     """How far one learner is in one lesson: computed from events, never the truth itself."""
 
     __tablename__ = "progress"
+    __table_args__ = (Index("ix_progress_lesson", "lesson_uid", "timeline_uid", "org_uid"),)
     person_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     timeline_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -46,4 +54,26 @@ class Progress(Base):
     watched_ms: Mapped[int]  # the sum of all watching, repeats too
     position_ms: Mapped[int]
     last_event_uid: Mapped[str] = mapped_column(String(36))
+    days: Mapped[list[str] | None]  # on which it was watched, by the devices' clocks: for showing; null: from before they were kept
     change_seq: Mapped[int] = mapped_column(index=True)  # grows with each change: what the stream reads
+
+
+class LearnerPlace(Base):
+    """The place of somebody who learns without signing in. `uid` is the pseudonym under which events and progress know
+    them; of the code on their paper only a keyed hash is kept. Stays on this machine.
+    """
+
+    __tablename__ = "learner_place"
+    uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    code_key: Mapped[str] = mapped_column(String(64), unique=True)
+    made_ms: Mapped[int]
+
+
+class WatchTally(Base):
+    """How often each stretch of a lesson was played by the children of one school. Nobody in particular: see tallies.py."""
+
+    __tablename__ = "watch_tally"
+    lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    timeline_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    org_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    played_ms: Mapped[list[int]]  # for each slot of ten seconds, summed over all playing

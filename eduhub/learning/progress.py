@@ -8,23 +8,25 @@ This module must not know how events arrive or travel. See docs/formats/events.m
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from eduhub import changes
+from eduhub import changes, clock
 from eduhub.accounts.models import Person, RoleGrant
-from eduhub.changes import Machine
 from eduhub.errors import BadFormat, BadInput
+from eduhub.learning import tallies
 from eduhub.learning.models import Event, Progress
+from eduhub.schools import calendars
 from eduhub.schools.models import Enrolment
 from eduhub.uids import parse_uid
 
-LONGEST_MS = 48 * 3600 * 1000
 # More holes than this nobody makes by learning; the smallest are closed, so that a row stays small.
 MAX_SPANS = 1000
+MAX_DAYS = 400  # on which one learner watched one lesson
 # Only they may name other people as those who watched: a child could else credit a friend.
 _MAY_NAME_OTHERS = ("teacher", "assistant", "school_admin", "region_operator", "operator")
 
@@ -55,12 +57,28 @@ def apply(session: Session, event: Event) -> list[Progress]:
     Once only: call it for what `events.append` accepted, in the same transaction, whose place in the
     line (`stand_in_line`) `append` has taken.
     """
-    if event.kind != "watched" or event.quarantined is not None:
+    return apply_all(session, [event])
+
+
+def apply_all(session: Session, events: Iterable[Event]) -> list[Progress]:
+    """The same for a batch, in its order: each row is read and written once, and takes one `change_seq`."""
+    booked = [(event, place, credited(session, event)) for event in events if (place := _place(event)) is not None]
+    if not booked:
         return []
-    if event.lesson_uid is None or event.timeline_uid is None or event.from_ms is None or event.to_ms is None:
-        return []
-    place = (event.lesson_uid, event.timeline_uid, (event.from_ms, event.to_ms))
-    return [_book(session, event, person_uid, *place) for person_uid in credited(session, event)]
+    tallies.add(session, [(event, person_uids) for event, _where, person_uids in booked])
+    rows: dict[tuple[str, str, str], Progress] = {}
+    zones: dict[str, str] = {}
+    for event, place, person_uids in booked:
+        zone = zones.get(event.org_uid) or zones.setdefault(event.org_uid, calendars.zone_of(session, event.org_uid))
+        for person_uid in person_uids:
+            key = (person_uid, place.lesson_uid, place.timeline_uid)
+            row = rows.get(key) or rows.setdefault(key, _row(session, key, event, place.span))
+            _book(row, event, place.span, zone)
+    session.flush()
+    for change_seq, row in enumerate(rows.values(), start=_next_seq(session)):
+        row.change_seq = change_seq
+    session.flush()
+    return list(rows.values())
 
 
 def credited(session: Session, event: Event) -> list[str]:
@@ -116,40 +134,57 @@ def take(session: Session, found: Any) -> Progress:
     return row
 
 
-def stand_in_line(session: Session) -> None:
+def stand_in_line(session: Session) -> str:
     """Let writers of events and progress commit one after the other, so that no `change_seq` comes late.
 
     The line is this machine's row in `machine`, in which writers of changes and of the outbox stand
-    too: two different locks, taken in two orders, would block each other.
+    too: two different locks, taken in two orders, would block each other. Returns this machine's name.
     """
-    changes.machine_uid(session)
-    session.execute(select(Machine.id).where(Machine.id == 1).with_for_update())
+    return changes.hold_machine(session)
 
 
 # --- inside -------------------------------------------------------------------------
 
 
-def _book(
-    session: Session, event: Event, person_uid: str, lesson_uid: str, timeline_uid: str, span: Span
-) -> Progress:
-    key = (person_uid, lesson_uid, timeline_uid)
+@dataclass(frozen=True)
+class _Place:
+    """What an event says was watched."""
+
+    lesson_uid: str
+    timeline_uid: str
+    span: Span
+
+
+def _place(event: Event) -> _Place | None:
+    if event.kind != "watched" or event.quarantined is not None:
+        return None
+    if event.lesson_uid is None or event.timeline_uid is None or event.from_ms is None or event.to_ms is None:
+        return None
+    return _Place(event.lesson_uid, event.timeline_uid, (event.from_ms, event.to_ms))
+
+
+def _row(session: Session, key: tuple[str, str, str], event: Event, span: Span) -> Progress:
     row = session.get(Progress, key)
     if row is None:
         row = _new(key, event.org_uid, event.uid, span[1])
         session.add(row)
+    return row
+
+
+def _book(row: Progress, event: Event, span: Span, zone: str) -> None:
     _set_spans(row, merge_spans(row.spans, [span]))
     row.watched_ms += event.watched_ms if event.watched_ms is not None else span[1] - span[0]
     row.position_ms, row.last_event_uid = span[1], event.uid
-    row.change_seq = _next_seq(session)
-    session.flush()
-    return row
+    day = clock.day_of(event.made_ms, zone)
+    if day not in (row.days or []) and len(row.days or []) < MAX_DAYS:
+        row.days = sorted([*(row.days or []), day])
 
 
 def _new(key: tuple[str, str, str], org_uid: str, last_event: str, position_ms: int) -> Progress:
     person_uid, lesson_uid, timeline_uid = key
     return Progress(
         person_uid=person_uid, lesson_uid=lesson_uid, timeline_uid=timeline_uid, org_uid=org_uid, spans=[],
-        seen_ms=0, watched_ms=0, position_ms=position_ms, last_event_uid=last_event, change_seq=0,
+        seen_ms=0, watched_ms=0, position_ms=position_ms, last_event_uid=last_event, days=None, change_seq=0,
     )  # fmt: skip
 
 

@@ -35,7 +35,8 @@ DECODERS = VIDEO_DECODERS + AUDIO_DECODERS
 
 MAX_PIXELS = 7680 * 4320
 MAX_STREAMS = 32
-MAX_CHANNELS = 8  # ffmpeg knows no way to mix some larger numbers down
+MAX_CHANNELS = 64  # what ffmpeg can mix by number
+MOST_MIXED_CHANNELS = 8  # it knows no layout of some larger numbers
 
 
 def input_options() -> dict[str, str]:

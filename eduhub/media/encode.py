@@ -11,11 +11,14 @@ from typing import Any
 
 from eduhub import clock
 from eduhub.config import Settings
-from eduhub.media import making, workroom
+from eduhub.media import ladder, making, workroom
+from eduhub.media.facts import Probe
+from eduhub.media.recipes import WHOLE, Recipe
 from eduhub.signing import canonical
 
 FORMAT = "eduhub-encode/1"
-_REPORTED = ("video", "audio", "stills", "poster", "index", "download")
+_REPORTED = ("video", "audio", "stills", "poster", "strip", "index", "download")
+_LOOKED = 0.03  # of the whole time
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Report:
     renditions: list[dict[str, Any]]  # name, kind, codec, width, height, fps, bytes, kbit_s, file
     encode_s: float
     cpu_s: float
+    first_playable_s: float  # from the start to the lightest video, or to the sound where there is none
 
     def as_json(self) -> str:
         """One JSON object."""
@@ -35,7 +39,7 @@ class Report:
 
 def encode_file(
     source: Path, outdir: Path, settings: Settings, on_progress: Callable[[float], None] = lambda _done: None,
-    *, language: str | None = None,
+    *, language: str | None = None, recipe: Recipe = WHOLE,
 ) -> Report:
     """Make every rendition of `source` in `outdir`, with manifest.json, index.json and the playlists.
 
@@ -45,22 +49,52 @@ def encode_file(
     started_s = clock.monotonic_s()
     outdir.mkdir(parents=True, exist_ok=True)
     with workroom.staged(source, outdir) as work:
-        made = making.make(work, settings, language=language, file_uris=True, on_progress=on_progress)
+        probe = making.look(work, settings, on_progress)
+        chosen = ladder.choose(probe, recipe)
+        parts, cpu_s, playable_s = _all_steps(work, settings, probe, chosen, on_progress, language)
+        parts = tuple(sorted(
+            (*parts, *making.bound_parts(work, parts, chosen.duration_ms, file_uris=True)), key=_place
+        ))
         manifest = {
-            "format": FORMAT, "duration_ms": made.probe.duration_ms,
-            "parts": [{**part.facts, "file": part.path.name} for part in made.parts],
+            "format": FORMAT, "duration_ms": chosen.duration_ms,
+            "parts": [{**part.facts, "file": part.path.name} for part in parts],
         }
         (work / "manifest.json").write_bytes(canonical(manifest))
-        for path in (*(part.path for part in made.parts), work / "manifest.json"):
+        for path in (*(part.path for part in parts), work / "manifest.json"):
             path.replace(outdir / path.name)
-    took_s = clock.monotonic_s() - started_s
+    on_progress(1.0)
     return Report(
-        source={"file": source.name, **made.probe.as_json()},
-        duration_s=made.probe.duration_ms / 1000,
-        renditions=[_row(part, made.probe.duration_ms) for part in made.parts if part.facts["kind"] in _REPORTED],
-        encode_s=round(took_s, 3),
-        cpu_s=round(made.cpu_s, 3),
+        source={"file": source.name, **probe.as_json()},
+        duration_s=chosen.duration_ms / 1000,
+        renditions=[_row(part, chosen.duration_ms) for part in parts if part.facts["kind"] in _REPORTED],
+        encode_s=round(clock.monotonic_s() - started_s, 3),
+        cpu_s=round(cpu_s, 3),
+        first_playable_s=round(playable_s - started_s, 3),
     )
+
+
+def _all_steps(
+    work: Path, settings: Settings, probe: Probe, chosen: ladder.Ladder, on_progress: Callable[[float], None],
+    language: str | None,
+) -> tuple[tuple[making.MadePart, ...], float, float]:
+    """The parts, processor seconds, and when the first playable one was there."""
+    parts, cpu_s, playable_s = list[making.MadePart](), 0.0, 0.0
+    for number, step in enumerate(chosen.steps):
+        def tell(done: float, number: int = number) -> None:
+            on_progress(_LOOKED + (1 - _LOOKED) * (number + done) / len(chosen.steps))
+
+        made = making.make_step(work, settings, probe, chosen, step, tell, language=language)
+        parts, cpu_s = [*parts, *made.parts], cpu_s + made.cpu_s
+        if chosen.has_download(step):
+            playable_s = clock.monotonic_s()
+            if step.video:
+                tracks = tuple(part.path for part in parts if part.facts["name"] in (step.name, "aac"))
+                parts.append(making.download_part(work, tracks[::-1], chosen, settings, lambda: tell(1.0)))
+    return tuple(parts), cpu_s, playable_s
+
+
+def _place(part: making.MadePart) -> int:
+    return (*_REPORTED[:-1], "playlist", "download").index(part.facts["kind"])
 
 
 def _row(part: making.MadePart, duration_ms: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -55,10 +55,11 @@ class Command:
     """One run: `argv[0]` is an absolute path, the rest may name files relative to `work`."""
 
     argv: tuple[str, ...]
-    work: Path
+    work: Path | None  # None: no folder of ours at all
     limits: Limits
     readable: tuple[Path, ...] = ()  # files and folders it may read, beside system libraries
     may_write: bool = True  # into `work`; where only rlimits hold, nothing but `file_bytes` keeps it from that
+    stdin: bytes = b""  # handed on in memory, never on the disk
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,11 @@ def run(
     What either raises kills the whole process group first and then goes on up.
     """
     started_s = clock.monotonic_s()
-    process = subprocess.Popen(
-        _argv(kind, command), cwd=command.work, env=_ENVIRONMENT, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, close_fds=True,
-    )
+    with _stdin(command.stdin) as stdin:
+        process = subprocess.Popen(
+            _argv(kind, command), cwd=command.work or "/", env=_ENVIRONMENT, stdin=stdin,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, close_fds=True,
+        )
     watch = _Watch(process, command.limits, on_line, on_tick)
     try:
         outcome = watch.until_closed(started_s + command.limits.wall_s)
@@ -144,10 +146,29 @@ def _argv(kind: Kind, command: Command) -> list[str]:
     argv = [sys.executable, "-I", "-S", str(_LAUNCH), json.dumps(wanted)]
     if kind == "bubblewrap":
         program = shutil.which("bwrap", path=_ENVIRONMENT["PATH"]) or "/usr/bin/bwrap"
-        work = str(command.work.resolve())
-        bind = "--bind" if command.may_write else "--ro-bind"
-        argv += [program, *_sandbox(command.readable), bind, work, work, "--chdir", work, "--"]
+        argv += [program, *_sandbox(command.readable), *_workplace(command), "--"]
     return [*argv, *command.argv]
+
+
+def _workplace(command: Command) -> list[str]:
+    if command.work is None:
+        return ["--chdir", "/"]
+    work = str(command.work.resolve())
+    return ["--bind" if command.may_write else "--ro-bind", work, work, "--chdir", work]
+
+
+@contextlib.contextmanager
+def _stdin(payload: bytes) -> Iterator[int]:
+    """What a program reads as its standard input: a file that is nowhere but in memory, or nothing."""
+    if not payload:
+        yield subprocess.DEVNULL
+        return
+    with open(os.memfd_create("stdin"), "wb", buffering=0) as held:
+        written = memoryview(payload)
+        while written:
+            written = written[held.write(written) :]
+        held.seek(0)
+        yield held.fileno()
 
 
 def _sandbox(readable: Iterable[Path]) -> list[str]:

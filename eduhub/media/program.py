@@ -37,6 +37,7 @@ class Ffmpeg:
     version: tuple[int, ...]
     encoders: frozenset[str]
     origin: str  # setting, system or wheel
+    filters: frozenset[str] = frozenset()
 
     @property
     def missing(self) -> list[str]:
@@ -73,7 +74,9 @@ def ask(path: Path, origin: str) -> Ffmpeg:
     version = re.search(r"ffmpeg version n?(\d+(?:\.\d+)*)", _said(path, "-version"))
     listed = re.findall(r"^ [VAS][A-Z.]{5} (\S+)", _said(path, "-encoders"), re.MULTILINE)
     numbers = tuple(int(number) for number in version[1].split(".")) if version else ()
-    return Ffmpeg(path, numbers, frozenset(listed), origin)
+    # Flags, a name, then what goes in and comes out: `V->V`.
+    filters = re.findall(r"^ [T.][S.][A-Z. ]*\s(\S+)\s+\S*->", _said(path, "-filters"), re.MULTILINE)
+    return Ffmpeg(path, numbers, frozenset(listed), origin, frozenset(filters))
 
 
 def names(path: Path, what: str) -> frozenset[str]:

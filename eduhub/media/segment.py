@@ -1,13 +1,10 @@
-"""Describe what was encoded: tracks and their chunks, the stills blob, the index of a lesson.
+"""Describe what was encoded: tracks and their chunks, the stills blob, and the row of each in a lesson's index.
 
-The index is the part `index` (`eduhub-index/1`); see docs/formats/index.md. Its bytes are
-canonical JSON, so that the same tracks always give the same part.
-
-This module must not know ffmpeg, the database or how a playlist is written.
+This module must not know ffmpeg, the database or how a playlist is written. See docs/formats/index.md.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ from typing import Any
 from eduhub.errors import EncodeFailed
 from eduhub.media import boxes
 
-FORMAT = "eduhub-index/1"
 _BUFFER = 1 << 20
 
 
@@ -59,16 +55,22 @@ class Track:
         """As `MediaSource.isTypeSupported` wants it."""
         return f'{self.kind}/mp4; codecs="{self.init.codec}"'
 
-    def segments(self, least_s: int) -> Iterator[tuple[int, int, int]]:
-        """Byte offset, bytes and ticks of runs of chunks that begin at a key chunk and last `least_s` or a little more."""
-        offset = start = self.init.bytes
-        ticks = 0
-        for chunk in self.chunks:
-            if chunk.is_key and ticks >= least_s * self.init.timescale:
-                yield start, offset - start, ticks
-                start, ticks = offset, 0
-            offset, ticks = offset + chunk.bytes, ticks + chunk.ticks
-        yield start, offset - start, ticks
+    @property
+    def index_row(self) -> dict[str, Any]:
+        """Its entry in the index of a lesson, and what playlists say beyond that."""
+        row: dict[str, Any] = {
+            "name": self.name, "kind": self.kind, "sha256": self.sha256, "type": self.media_type,
+            "timescale": self.init.timescale, "bandwidth_bps": self.bandwidth_bps, "language": self.language,
+            "init_bytes": self.init.bytes, "start_ticks": self.chunks[0].decode_time,
+            # The encoder's priming packet was dropped, so sound is in step as it stands.
+            "priming_ticks": 0,
+            "chunk_bytes": [chunk.bytes for chunk in self.chunks],
+            "chunk_ticks": [chunk.ticks for chunk in self.chunks],
+            "key_chunks": [number for number, chunk in enumerate(self.chunks) if chunk.is_key],
+        }
+        if self.kind == "video":
+            return row | {"width": self.init.width, "height": self.init.height, "fps_milli": self.fps_milli}
+        return row | {"channels": self.init.channels}
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class StillsBlob:
     sha256: str
     bytes: int
     items: tuple[tuple[int, int, int], ...]
+
+    @property
+    def index_row(self) -> dict[str, Any]:
+        """Its entry in the index of a lesson."""
+        return {"sha256": self.sha256, "items": [list(item) for item in self.items]}
 
 
 def read_track(name: str, path: Path, language: str | None) -> Track:
@@ -101,39 +108,14 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 def pack_stills(pictures: Sequence[Path], every_s: int, target: Path) -> StillsBlob:
-    """Write the pictures behind each other into `target`."""
+    """Move the pictures behind each other into `target`: each file goes when it is in."""
     items: list[tuple[int, int, int]] = []
     offset = 0
     with target.open("wb") as file:
         for number, picture in enumerate(pictures):
             size = file.write(picture.read_bytes())
+            picture.unlink()
             items.append((number * every_s * 1000, offset, size))
             offset += size
     sha256, size = hash_file(target)
     return StillsBlob(target, sha256, size, tuple(items))
-
-
-def index_document(duration_ms: int, tracks: Sequence[Track], stills: StillsBlob | None) -> dict[str, Any]:
-    """The index of a lesson, as JSON."""
-    return {
-        "format": FORMAT,
-        "duration_ms": duration_ms,
-        "tracks": [_track_row(track) for track in tracks],
-        "stills": {"sha256": stills.sha256, "items": [list(item) for item in stills.items]} if stills else None,
-    }
-
-
-def _track_row(track: Track) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "name": track.name, "kind": track.kind, "sha256": track.sha256, "type": track.media_type,
-        "timescale": track.init.timescale, "bandwidth_bps": track.bandwidth_bps, "language": track.language,
-        "init_bytes": track.init.bytes, "start_ticks": track.chunks[0].decode_time,
-        # The encoder's priming packet was dropped, so sound is in step as it stands.
-        "priming_ticks": 0,
-        "chunk_bytes": [chunk.bytes for chunk in track.chunks],
-        "chunk_ticks": [chunk.ticks for chunk in track.chunks],
-        "key_chunks": [number for number, chunk in enumerate(track.chunks) if chunk.is_key],
-    }
-    if track.kind == "video":
-        row |= {"width": track.init.width, "height": track.init.height}
-    return row

@@ -18,6 +18,7 @@ from eduhub.errors import EncodeFailed
 
 INPUT = "input"
 _PREFIX = ".eduhub-work-"
+_BLOCK = 4096
 
 
 @contextmanager
@@ -43,6 +44,20 @@ def check_made(work: Path) -> None:
     for made in sorted(work.iterdir()):
         if made.name != INPUT and (made.is_symlink() or not made.is_file()):
             raise EncodeFailed(f"{made.name} is not an ordinary file")
+
+
+def bytes_in(work: Path) -> int:
+    """How much the folder and those in it hold, INPUT left out. Each file counts for a block more than its size.
+
+    A decoder that was taken over can make millions of empty files, or hide large ones in a folder of its own.
+    """
+    size = 0
+    for folder, _folders, names in os.walk(work):
+        for name in names:
+            path = Path(folder, name)
+            with suppress(FileNotFoundError):
+                size += path.lstat().st_size + _BLOCK if path != work / INPUT else 0
+    return size
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:

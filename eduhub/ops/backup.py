@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from eduhub import __version__, clock
+from eduhub.delivery.disk import disk_full_named
 from eduhub.delivery.models import BlobRow
 from eduhub.installation import Installation
 from eduhub.ops import migrate
@@ -57,13 +58,23 @@ class BackupReport:
 def backup(installation: Installation, folder: Path, *, on_progress: Progress = lambda _share: None) -> BackupReport:
     """Write a backup into `folder`, which may hold an earlier one of the same machine: blobs are then added only."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with one_at_a_time(folder):
-        return _backup(installation, folder, on_progress)
-
-
-def _backup(installation: Installation, folder: Path, on_progress: Progress) -> BackupReport:
-    made_ms = clock.now_ms()
     tables_dir = f"tables-{secrets.token_hex(8)}"
+    with one_at_a_time(folder), disk_full_named():
+        try:
+            return _backup(installation, folder, tables_dir, on_progress)
+        except BaseException:
+            if tables_dir.encode() not in _manifest_of(folder):
+                shutil.rmtree(folder / tables_dir, ignore_errors=True)
+            raise
+
+
+def _manifest_of(folder: Path) -> bytes:
+    (folder / f"{MANIFEST}.new").unlink(missing_ok=True)
+    return (folder / MANIFEST).read_bytes() if (folder / MANIFEST).exists() else b""
+
+
+def _backup(installation: Installation, folder: Path, tables_dir: str, on_progress: Progress) -> BackupReport:
+    made_ms = clock.now_ms()
     (folder / tables_dir).mkdir(mode=0o700)  # names of children, verifiers of passwords
     if installation.settings.role == "node":
         with installation.database.write() as session:

@@ -156,9 +156,13 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, new)
     except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, new)
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
+        try:
+            shutil.copyfile(source, new)
+            with new.open("rb") as file:
+                os.fsync(file.fileno())
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
     os.replace(new, target)
     sync_folder(target.parent)
 

@@ -19,6 +19,7 @@ from eduhub.ops import (
     media_commands,
     people_commands,
     run_commands,
+    search_commands,
 )
 
 
@@ -36,7 +37,7 @@ def commands(context: click.Context) -> None:
     logs.configure(context.obj, logging.WARNING)  # 'serve' tells more
 
 
-for module in (run_commands, demo_commands, people_commands, box_commands, backup_commands, media_commands):
+for module in (run_commands, demo_commands, people_commands, box_commands, backup_commands, media_commands, search_commands):
     for command in module.COMMANDS:
         commands.add_command(command)
 

@@ -13,7 +13,7 @@ from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.errors import EduHubError
 from eduhub.media import jail, program
-from eduhub.ops import migrate
+from eduhub.ops import migrate, nginx
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 35)  # RETURNING
@@ -34,7 +34,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a person would put things right. Changes nothing."""
     looks: tuple[Callable[[Settings], Finding], ...] = (
-        _python, _sqlite, _data_folder, _disk, _keys, _database, _ffmpeg, _jail, _clock, _cookies,
+        _python, _sqlite, _data_folder, _disk, _keys, _database, _damage, _ffmpeg, _jail, _web_server, _clock, _cookies,
     )  # fmt: skip
     return [look(settings) for look in looks]
 
@@ -114,6 +114,16 @@ def _database(settings: Settings) -> Finding:
     )
 
 
+def _damage(settings: Settings) -> Finding:
+    folder = settings.data_dir / "blobs" / "quarantine"
+    count = len(list(folder.iterdir())) if folder.exists() else 0
+    return Finding(
+        count == 0,
+        f"{count} stored files damaged by the disk",
+        "They are mended where their bytes can be had again; docs/when-the-disk-is-damaged.md says what to do else.",
+    )
+
+
 def _ffmpeg(settings: Settings) -> Finding:
     try:
         found = program.find(settings)
@@ -134,6 +144,19 @@ def _jail(settings: Settings) -> Finding:
         settings.role == "node",  # a box encodes nothing
         "ffmpeg is shut in by resource limits alone",
         "Install bubblewrap (apt-get install bubblewrap), so that a hostile file finds nothing to read.",
+    )
+
+
+def _web_server(settings: Settings) -> Finding:
+    found = nginx.program()
+    if settings.web_server == "gunicorn":
+        return Finding(True, "gunicorn answers alone, as it was told to")
+    if found is not None:
+        return Finding(True, f"nginx {nginx.version(found)} stands in front ({found})")
+    return Finding(
+        settings.web_server == "auto",
+        "nginx is not installed: Python sends lessons itself, which costs several times the work",
+        "Install nginx (apt-get install nginx-light), or set EDUHUB_WEB_SERVER=auto.",
     )
 
 

@@ -6,9 +6,10 @@ in a database when a new release starts still carry them. docs/commands.md lists
 
 from collections.abc import Callable, Mapping
 
-from eduhub.courses import publishing
+from eduhub.courses import forgetting, publishing, search
 from eduhub.installation import JobContext
-from eduhub.media import prepare
+from eduhub.media import attachments, encode_step, prepare
+from eduhub.ops import upkeep
 from eduhub.sync import rounds
 
 Handler = Callable[..., object]
@@ -21,6 +22,12 @@ def sync_round(context: JobContext) -> None:
 
 HANDLERS: Mapping[str, Handler] = {
     "media.prepare": prepare.run,
+    "media.encode": encode_step.run,
+    "media.check_attachment": attachments.run,
+    "media.forget_replaced": forgetting.forget_replaced,
     "courses.publish_if_ready": publishing.publish_if_ready,
+    "search.refresh": search.refresh,
+    "blobs.scrub": upkeep.scrub_slice,
+    "blobs.sweep": upkeep.sweep,
     "sync.round": sync_round,
 }

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from eduhub import clock, logs
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-LIVED_LONG_S = 30.0  # after this the next death counts as the first one
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0  # an encoding waits for the worker that comes back
+LIVED_LONG_S = 10.0  # after this the next death counts as the first one
 WAKE_EVERY_S = 0.25
 
 _AWAITED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})

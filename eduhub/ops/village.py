@@ -51,7 +51,7 @@ class Village:
     def run(self) -> None:
         """Run both until told to stop."""
         self.watches = [serve.Watch(self.hub, self._hub_answers)]
-        self.supervisor = Supervisor(serve.services(self.hub.settings), self._tick)
+        self.supervisor = Supervisor(serve.services(self.hub), self._tick)
         self.supervisor.run()
         for watch in self.watches:
             watch.close()
@@ -84,7 +84,7 @@ class Village:
                 self.box, lambda: click.echo(f"The box is running at {self.box.settings.origin}  (Ctrl-C stops both)")
             )
         )
-        return serve.services(self.box.settings)
+        return serve.services(self.box)
 
     def _start_box(self) -> None:
         self.supervisor.add(self._start_box_services())

@@ -61,8 +61,12 @@ def get(session: Session, org_uid: str) -> SchoolCalendar:
 def zone_of(session: Session, org_uid: str | None) -> str:
     """A school's time zone; the usual one where it has no calendar, or names a zone that this machine does not know."""
     calendar = find(session, org_uid) if org_uid else None
-    # The row can come from a machine whose list of zones is newer, and everybody's right to be here asks for the day.
-    return calendar.time_zone if calendar is not None and _is_known(calendar.time_zone) else TIME_ZONE
+    return known_zone(calendar.time_zone if calendar is not None else None)
+
+
+def known_zone(name: str | None) -> str:
+    """That zone, or the usual one: a calendar can come from a machine whose list of zones is newer."""
+    return name if name is not None and _is_known(name) else TIME_ZONE
 
 
 def _is_known(zone: str) -> bool:
@@ -77,6 +81,24 @@ def year_of(day: str) -> int:
     """The school year that a day falls into, by the year in which it began."""
     at = date.fromisoformat(day)
     return at.year if at.month >= FIRST_MONTH else at.year - 1
+
+
+def is_school_day(calendar: SchoolCalendar | None, day: str) -> bool:
+    """Whether a day lies in one of the school's terms; every day does where no terms are known."""
+    terms = calendar.terms if calendar is not None else []
+    spans = [(term.get("starts_on"), term.get("ends_on")) for term in terms if isinstance(term, dict)]
+    known = [(first, last) for first, last in spans if isinstance(first, str) and isinstance(last, str)]
+    return not known or any(first <= day <= last for first, last in known)
+
+
+def hours_of(calendar: SchoolCalendar | None) -> dict[int, tuple[str, str]]:
+    """When each period begins and ends; the usual hours where the school's own are not known."""
+    hours: list[Any] = calendar.class_hours if calendar is not None and calendar.class_hours else CLASS_HOURS
+    return {
+        hour["period"]: (str(hour["starts"]), str(hour["ends"]))
+        for hour in hours  # from another machine, which may have let anything through
+        if isinstance(hour, dict) and isinstance(hour.get("period"), int) and {"starts", "ends"} <= hour.keys()
+    }
 
 
 def move_to_year(calendar: SchoolCalendar, year: int) -> None:

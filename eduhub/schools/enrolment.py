@@ -13,7 +13,7 @@ from eduhub.errors import BadInput, NotFound
 from eduhub.schools import groups
 from eduhub.schools.models import Enrolment, Group
 
-REASONS = ("withdrawn", "moved_group", "transferred", "graduated")
+REASONS = ("withdrawn", "moved_group", "transferred", "graduated", "mistake")
 
 
 def enrol(session: Session, *, person_uid: str, group_uid: str, starts_on: str) -> Enrolment:

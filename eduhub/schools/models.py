@@ -35,6 +35,14 @@ class SchoolCalendar(Travelling, Base):
     class_hours: Mapped[list[Any]]  # [{"period", "starts", "ends"}], times of day as HH:MM
 
 
+class ChildrenSignIn(Travelling, Base):
+    """How a school lets its children in at its own box, beside their cards. One row a school, with its uid as `uid`."""
+
+    __tablename__ = "children_sign_in"
+    by_pictures: Mapped[bool | None]  # from the list of the class, with pictures that only the child knows
+    turns_without_card: Mapped[bool | None]  # back to a child who was here lately in the same browser, without proof
+
+
 class Group(Travelling, Base):
     """Children who are taught together: an intake cohort, a composite class or a station group."""
 
@@ -70,4 +78,4 @@ class Enrolment(Travelling, Base):
     group_uid: Mapped[str] = mapped_column(String(36), index=True)
     starts_on: Mapped[str] = mapped_column(String(10))
     ended_on: Mapped[str | None] = mapped_column(String(10))
-    end_reason: Mapped[str | None] = mapped_column(String(20))  # withdrawn, moved_group, transferred, graduated
+    end_reason: Mapped[str | None] = mapped_column(String(20))  # withdrawn, moved_group, transferred, graduated, mistake

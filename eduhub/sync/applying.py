@@ -15,11 +15,13 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from eduhub import changes, logs
+from eduhub.accounts.models import Person
 from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.learning import progress
 from eduhub.learning.models import Progress
+from eduhub.rosters import erasing
 from eduhub.sync import outbox
 from eduhub.sync.models import Node, StreamPage, Upstream
 from eduhub.sync.stream_pages import OpenedPage
@@ -81,6 +83,8 @@ def _apply(session: Session, org_uid: str, entry: dict[str, Any]) -> None:
         )
     elif kind == "tombstone":
         changes.bury(session, table, uid, org_uid)
+        if table == Person.__tablename__:
+            erasing.forget(session, uid)
     elif kind == "removal":
         changes.erase_values(session, table, uid)
 

@@ -135,7 +135,7 @@ class _Hub:
 def _note_contact(session: Session, node: Node, stream_sequence: int) -> None:
     contact = session.get(NodeContact, node.uid)
     if contact is None:
-        contact = NodeContact(node_uid=node.uid)
+        contact = NodeContact(node_uid=node.uid, disk_full_ms=None)
         session.add(contact)
     contact.last_ms = clock.now_ms()
     contact.version = request.headers.get("User-Agent", "").removeprefix("EduHub/")[:20]

@@ -25,7 +25,7 @@ from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadInput, NodeRefused
 from eduhub.learning import events, progress
 from eduhub.schools.models import Enrolment
-from eduhub.sync import outbox, rights
+from eduhub.sync import arrivals, outbox, rights
 from eduhub.sync.models import InboxState, Node
 from eduhub.uids import parse_uid
 
@@ -92,7 +92,7 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
         else:
             put_aside += 1
             log.warning("a row of a box was put aside", node=node.uid, sequence=row["sequence"], reason=reason)
-            audit.note(session, f"sync.put_aside.{reason}"[:60], by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
+            audit.note(session, f"{audit.PUT_ASIDE}.{reason}", by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
         state.contiguous = row["sequence"]
     session.flush()
     return Received(incarnation, state.contiguous, applied, put_aside)
@@ -174,8 +174,9 @@ def _apply_event(session: Session, node: Node, incarnation: str, body: dict[str,
     appended = events.append(session, [body], source=incarnation, hub=True, orgs={node.org_uid})
     if appended.refused:
         raise BadFormat("no event")
+    progress.apply_all(session, appended.accepted)
     for event in appended.accepted:
-        progress.apply(session, event)
+        arrivals.note(session, node, event)
 
 
 def _is_uid(value: Any) -> bool:

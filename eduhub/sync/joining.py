@@ -24,6 +24,10 @@ from eduhub.sync import auth, nodes
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
 
+_OWN_NODE = (
+    select(Node).select_from(Upstream).outerjoin(Node, Node.uid == Upstream.node_uid).order_by(Upstream.priority).limit(1)
+)
+
 
 def join(installation: Installation, url: str, code: str, *, transport: Transport | None = None) -> Node:
     """Join the hub at `url`; returns this box's own row.
@@ -63,8 +67,7 @@ def join(installation: Installation, url: str, code: str, *, transport: Transpor
 
 def own_node(session: Session) -> Node | None:
     """This box's own row; None before it joined."""
-    upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
-    return session.get(Node, upstream.node_uid) if upstream else None
+    return session.scalars(_OWN_NODE).first()
 
 
 def _root_of(greeting: dict[str, Any]) -> tuple[bytes, str]:

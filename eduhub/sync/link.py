@@ -8,7 +8,7 @@ This module must not know what the bytes mean. A courier replaces this module on
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,42 +104,9 @@ class Link:
                 if len(received) > MAX_ANSWER_BYTES:
                     raise BadFormat("an answer without end")
             if response.status_code != 200:
-                raise _refusal(response.status_code, bytes(received))
+                raise refusal(response.status_code, bytes(received))
             _require_whole(response)
             return bytes(received)
-
-    def part(self, path: str, *, token: str, max_bytes: int) -> bytes:
-        """A small part, whole; of one that goes on after `max_bytes` no more than a block more."""
-        received = bytearray()
-        with self.range(path, token=token, first=0) as body:
-            for block in body:
-                received += block
-                if len(received) > max_bytes:
-                    break
-        return bytes(received)
-
-    @contextmanager
-    def range(self, path: str, *, token: str, first: int, end: int | None = None) -> Iterator["Body"]:
-        """GET the bytes of a part from `first` on, up to before `end`. `Body.first` says where they begin."""
-        last = "" if end is None else str(end - 1)
-        headers = {
-            "Authorization": f"EduHub-Pass {token}", "Range": f"bytes={first}-{last}", "Accept-Encoding": "identity",
-        }  # fmt: skip
-        with _network_errors(), self._client.stream("GET", path, headers=headers) as response:
-            if response.status_code not in (200, 206):
-                raise _refusal(response.status_code, response.read()[:65_536])
-            begins = 0 if response.status_code == 200 else _range_begin(response)
-            yield Body(begins, response.iter_raw)
-
-
-class Body:
-    """Bytes on their way, beginning at `first` of the whole."""
-
-    def __init__(self, first: int, blocks: Callable[[], Iterator[bytes]]) -> None:
-        self.first, self._blocks = first, blocks
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._blocks()
 
 
 @contextmanager
@@ -156,13 +123,6 @@ def _require_whole(response: httpx.Response) -> None:
         raise LinkDown("the answer ended early")
 
 
-def _range_begin(response: httpx.Response) -> int:
-    words = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")
-    if not words[0].isdigit():
-        raise LinkDown("a part of something came without saying which")
-    return int(words[0])
-
-
 def _object(payload: bytes) -> dict[str, Any]:
     try:
         found = json.loads(payload)
@@ -173,7 +133,7 @@ def _object(payload: bytes) -> dict[str, Any]:
     return found
 
 
-def _refusal(status: int, payload: bytes) -> EduHubError:
+def refusal(status: int, payload: bytes) -> EduHubError:
     """The error that the hub named, or LinkDown when something between us answered instead of it."""
     try:
         code = json.loads(payload)["code"]

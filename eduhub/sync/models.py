@@ -31,6 +31,18 @@ class NodeContact(Base):
     version: Mapped[str] = mapped_column(String(20))
     stream_sequence: Mapped[int]  # how far it has read its school stream
     catalog_sequence: Mapped[int]
+    disk_full_ms: Mapped[int | None]  # when it last said that its disk is full; null once a lesson has arrived since
+
+
+class Arrival(Base):
+    """Hub: the newest revision of a lesson that a box has said it can show. See arrivals.py."""
+
+    __tablename__ = "arrival"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True, index=True)
+    package_id: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[int]
+    told_ms: Mapped[int]  # when the hub was told, by the hub's clock
 
 
 class JoinCode(Base):

@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from eduhub import changes
-from eduhub.changes import Change, FieldChange, Machine
+from eduhub.changes import Change, FieldChange
 from eduhub.clock import SteadyClock
 from eduhub.sync.models import OutboxRow, Upstream
 
@@ -41,7 +41,7 @@ class Batch:
 
 def add_events(session: Session, steady: SteadyClock, events: list[dict[str, Any]]) -> None:
     """Queue events that were just appended here; in the same transaction, so that neither is without the other."""
-    _add(session, "event", events, int(steady.now_s()), changes.machine_uid(session))
+    _add(session, "event", events, int(steady.now_s()), None)
 
 
 def queue_changes(session: Session, steady: SteadyClock) -> int:
@@ -78,11 +78,13 @@ def _as_json(change: Change) -> list[Any]:
     ).as_json()  # fmt: skip
 
 
-def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, incarnation: str) -> None:
+def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, of: str | None) -> None:
+    """`of`: the incarnation, None for the present one."""
     if not bodies:
         return
     # Two writers at once would take the same number: the machine row is the queue they stand in.
-    session.execute(select(Machine.id).where(Machine.id == 1).with_for_update())
+    here = changes.hold_machine(session)
+    incarnation = of or here
     highest = select(func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)
     sequence = session.scalar(highest) or 0
     session.add_all(

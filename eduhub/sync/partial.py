@@ -1,141 +1,173 @@
-"""Node: the bytes of one blob while they arrive, in work/<sha256>.part.
+"""Node: the bytes of one blob while they arrive, in work/<sha256>.part, in any order of its pieces.
 
-Bytes are appended as they come, so that a cut or a power failure costs what was on the way and no
-more. Pieces of 128 KiB are checked against the piece list; one that does not fit is remembered and
-fetched again alone. What is true about a blob is what its file holds, not what a row says: after a
-start the file is hashed anew, which is quick beside any link.
+Each piece of 128 KiB grows from its own beginning, so several connections can bring pieces of one blob at once. A piece
+is checked against the piece list when it is whole; one that does not fit is forgotten and fetched again alone.
+
+How far each piece has come is kept in memory and, when fetching ends in good order, in work/<sha256>.come. After a kill that
+file is missing: then what is true about a blob is what its bytes hash to, and a piece that was under way is fetched
+again from its beginning, one a connection at the most.
 
 This module must not know the database or what the bytes are for.
 """
 
+import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from os import write
+from collections.abc import Iterable, Iterator, Sequence
+from os import pwrite
 from pathlib import Path
 
 from eduhub.delivery.disk import disk_full_named
-from eduhub.delivery.package import PIECE_BYTES
-from eduhub.errors import HashMismatch, LinkDown
-from eduhub.sync.link import Body
+from eduhub.delivery.package import PIECE_BYTES, piece_count
+from eduhub.errors import HashMismatch
 
-# Opens the bytes from a place on, up to before another (None: to the end).
-OpenRange = Callable[[int, int | None], AbstractContextManager[Body]]
 # Lessons leave this much of the disk to what the children do: the database must be able to grow by it.
 KEPT_FREE_BYTES = 64 << 20
 MAX_TRIES = 3  # of one piece, in one round: a line that flips bits that often is not the piece's fault
 
 
 class PartFile:
-    """One blob on its way. `pieces` are the hashes of its pieces; None for a blob of one piece."""
+    """One blob on its way. Use it as a context manager: leaving it writes down how far it has come."""
 
-    def __init__(self, folder: Path, sha256: str, size: int, pieces: bytes | None) -> None:
+    def __init__(self, folder: Path, sha256: str, size: int) -> None:
         self.path = folder / f"{sha256}.part"
-        self.sha256, self.size = sha256, size
-        self._pieces = pieces
-        self.bad_pieces = 0
+        self.sha256, self.size, self.bad_pieces = sha256, size, 0
+        self._note = folder / f"{sha256}.come"
+        self._count = piece_count(size)
+        self._hashes: bytes | None = None
+        self._tries: dict[int, int] = {}
+        self._file: int | None = None
+        self._come = [0] * self._count  # bytes from the beginning of each piece
+        self._checked: set[int] = set()
+        self._guessed: set[int] = set()  # pieces that may be here: a kill left no note
+
+    def __enter__(self) -> "PartFile":
+        """Open it with what is there. Raises DiskFull."""
+        with disk_full_named():
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            if os.fstat(self._file).st_size > self.size:
+                os.ftruncate(self._file, self.size)
+            self._recall()
+            if self.held() < self.size and shutil.disk_usage(self.path.parent).free < self.size - self.held() + KEPT_FREE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if self.path.exists() and any(self._come):
+            with contextlib.suppress(OSError):  # a full disk: the pieces' hashes say as much
+                self._note.write_text(json.dumps(self._come))
+
+    def check_by(self, hashes: bytes | None) -> None:
+        """From here on pieces are known by these hashes, 32 bytes each; None: by the hash of the whole. Raises HashMismatch."""
+        self._hashes = b"" if hashes is None else hashes
+        if hashes is not None and len(hashes) != 32 * self._count:
+            raise HashMismatch(f"a list of {len(hashes) // 32} pieces for {self._count}")
+        for number in range(self._count):
+            self._check(number)
+        self._guessed.clear()
+
+    def can_go_on(self) -> bool:
+        """Whether `missing` is true already, without the piece list."""
+        return self._hashes is not None or not self._guessed
 
     def held(self) -> int:
         """How many bytes are here."""
-        try:
-            return min(self.path.stat().st_size, self.size)
-        except FileNotFoundError:
-            return 0
+        return sum(self._come)
 
-    def receive(self, open_range: OpenRange, on_bytes: Callable[[int], None]) -> None:
-        """Get every byte that is missing and every piece that is wrong. Raises LinkDown, DiskFull, HashMismatch.
+    def missing(self) -> Iterator[tuple[int, int]]:
+        """(first, end) of what is missing of each piece."""
+        for number in range(self._count):
+            end = self._end(number)
+            first = number * PIECE_BYTES + self._come[number]
+            if first < end:
+                yield first, end
 
-        Returns with a whole and verified file at `path`. `on_bytes` is told how many bytes came.
-        """
+    def write(self, at: int, payload: bytes) -> None:
+        """Take bytes that follow what is here of their piece. Raises DiskFull, HashMismatch."""
+        number = at // PIECE_BYTES
+        behind = number * PIECE_BYTES + self._come[number] - at
+        wanted = payload[max(0, behind) : self._end(number) - at]
+        if behind < 0 or self._file is None:
+            raise ValueError("bytes that follow nothing")
         with disk_full_named():
-            self._receive(open_range, on_bytes)
+            _write_all(self._file, wanted, at + behind)
+        self._come[number] += len(wanted)
+        self._check(number)
 
-    def _receive(self, open_range: OpenRange, on_bytes: Callable[[int], None]) -> None:
-        if self.path.exists() and self.path.stat().st_size > self.size:
-            os.truncate(self.path, self.size)
-        if self.held() < self.size:
-            self._require_room()
-            with self.path.open("ab") as file, open_range(self.held(), None) as body:
-                self._append(file.fileno(), body, on_bytes)
-            if self.held() < self.size:
-                raise LinkDown("the bytes ended early")
-        elif self.size == 0:
-            self.path.touch()
-        for attempt in range(MAX_TRIES + 1):
-            wrong = self._wrong_ranges()
-            if not wrong:
-                return
-            if attempt == MAX_TRIES:
-                break
-            self.bad_pieces += len(wrong)
-            for first, end in wrong:
-                self._replace(open_range, first, end, on_bytes)
-        self.path.unlink()
-        raise HashMismatch(f"{self.sha256} came wrong {MAX_TRIES} times")
+    def is_whole(self) -> bool:
+        """Whether every piece is here and fits."""
+        return len(self._checked) == self._count
 
-    def _require_room(self) -> None:
-        if shutil.disk_usage(self.path.parent).free < self.size - self.held() + KEPT_FREE_BYTES:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def _end(self, number: int) -> int:
+        return min((number + 1) * PIECE_BYTES, self.size)
 
-    def _append(self, file: int, body: Body, on_bytes: Callable[[int], None]) -> None:
-        """Write what comes at the end of the file, without what is there already, and no more than the whole."""
-        skip = self.held() - body.first
-        if skip < 0:
-            raise LinkDown("the bytes begin behind what was asked for")
-        room = self.size - self.held()
-        for block in body:
-            on_bytes(len(block))
-            wanted = block[skip:][:room]
-            skip = max(0, skip - len(block))
-            room -= len(wanted)
-            _write_all(file, wanted)
-            if room == 0:
-                return
+    def _check(self, number: int) -> None:
+        if self._hashes == b"":
+            if self.held() == self.size:
+                self._judge(range(self._count), self._hash_of(0, self.size) == bytes.fromhex(self.sha256))
+        elif self._hashes is not None and number * PIECE_BYTES + self._come[number] == self._end(number):
+            first = number * PIECE_BYTES
+            self._judge([number], self._hash_of(first, self._end(number) - first) == self._hashes[number * 32 : number * 32 + 32])
 
-    def _replace(self, open_range: OpenRange, first: int, end: int, on_bytes: Callable[[int], None]) -> None:
-        with open_range(first, end) as body:
-            got = bytearray()
-            skip = first - body.first
-            for block in body:
-                on_bytes(len(block))
-                got += block[max(0, skip) :]
-                skip -= min(len(block), max(0, skip))
-                if len(got) >= end - first:
-                    break
-        if len(got) < end - first or body.first > first:
-            raise LinkDown("a piece ended early")
-        with self.path.open("r+b") as file:
-            file.seek(first)
-            file.write(got[: end - first])
+    def _judge(self, numbers: Sequence[int], fits: bool) -> None:
+        if fits:
+            self._checked.update(numbers)
+            return
+        guessed = False
+        for number in numbers:
+            self._come[number] = 0
+            guessed = guessed or number in self._guessed
+        if guessed:
+            return
+        first = min(numbers)
+        self.bad_pieces += 1
+        self._tries[first] = self._tries.get(first, 0) + 1
+        if self._tries[first] >= MAX_TRIES:
+            raise HashMismatch(f"a piece of {self.sha256} came wrong {MAX_TRIES} times")
 
-    def _wrong_ranges(self) -> list[tuple[int, int]]:
-        """(first, end) of every piece of the whole file whose hash does not fit."""
-        if self._pieces is None:
-            with self.path.open("rb") as file:
-                fits = hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
-            return [] if fits else [(0, self.size)]
-        wrong = []
-        with self.path.open("rb") as file:
-            for number in range(0, len(self._pieces), 32):
-                first = number // 32 * PIECE_BYTES
-                if hashlib.sha256(file.read(PIECE_BYTES)).digest() != self._pieces[number : number + 32]:
-                    wrong.append((first, min(first + PIECE_BYTES, self.size)))
-        return wrong
+    def _hash_of(self, first: int, count: int) -> bytes:
+        assert self._file is not None
+        digest = hashlib.sha256()
+        for at in range(first, first + count, PIECE_BYTES):
+            digest.update(os.pread(self._file, min(PIECE_BYTES, first + count - at), at))
+        return digest.digest()
+
+    def _recall(self) -> None:
+        """How far it had come. A note that says too much is found out by the hashes."""
+        size = os.fstat(self._file).st_size if self._file is not None else 0
+        try:
+            noted = json.loads(self._note.read_text())
+        except (FileNotFoundError, ValueError):
+            noted = None
+        self._note.unlink(missing_ok=True)  # from here on it may say too little, or after a power cut too much
+        if isinstance(noted, list) and len(noted) == self._count:
+            for number, come in enumerate(noted):
+                room = min(self._end(number), size) - number * PIECE_BYTES
+                self._come[number] = max(0, min(int(come), room)) if isinstance(come, int) else 0
+            return
+        for number in range(self._count):
+            if self._end(number) <= size:
+                self._come[number] = self._end(number) - number * PIECE_BYTES
+                self._guessed.add(number)
 
 
-def _write_all(file: int, payload: bytes) -> None:
+def _write_all(file: int, payload: bytes, at: int) -> None:
     view = memoryview(payload)
     while view:
-        view = view[write(file, view) :]
+        written = pwrite(file, view, at)
+        view, at = view[written:], at + written
 
 
 def sweep(folder: Path, wanted: Iterable[str]) -> int:
     """Remove what arrived of blobs that nobody wants any more; returns how many files that were."""
-    keep = {f"{sha256}.part" for sha256 in wanted}
-    gone = [path for path in folder.glob("*.part") if path.name not in keep]
+    keep = {f"{sha256}{ending}" for sha256 in wanted for ending in (".part", ".come")}
+    gone = [path for pattern in ("*.part", "*.come") for path in folder.glob(pattern) if path.name not in keep]
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)

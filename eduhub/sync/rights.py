@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
 from eduhub.accounts.models import Credential, Person, RoleGrant
-from eduhub.changes import Change, FieldChange
+from eduhub.changes import Change, FieldChange, Tombstone
 from eduhub.courses.models import Course
 from eduhub.schools.models import Enrolment, Group
 from eduhub.sync import scope
@@ -98,7 +98,7 @@ def _of_own_group(judge: _Judge) -> None:
         _own_group(judge, judge.fields["group_uid"])
 
 
-def _calendar(judge: _Judge) -> None:
+def _of_the_school_itself(judge: _Judge) -> None:
     if judge.row_uid != judge.node.org_uid:
         raise Refusal("organisation")
 
@@ -168,8 +168,10 @@ def _own_person(judge: _Judge, person_uid: object) -> None:
     school's child by its uid, and would then be sent that child's name.
 
     A person nobody here has heard of passes: after a restore the roster comes back in any order, and
-    a uid has 74 random bits.
+    a uid has 74 random bits. One who was erased does not: nothing is written of them again.
     """
+    if isinstance(person_uid, str) and judge.session.get(Tombstone, (Person.__tablename__, person_uid)) is not None:
+        raise Refusal("erased")
     person = judge.session.get(Person, person_uid) if isinstance(person_uid, str) else None
     if person is None or person.org_uid == judge.node.org_uid:
         return
@@ -227,8 +229,9 @@ _RULES: dict[str, tuple[frozenset[str], Callable[[_Judge], None]]] = {
     "group_course": (frozenset({"group_uid", "course_uid", "starts_on", "ended_on"}), _of_own_group),
     "plan_row": (frozenset({"group_uid", "lesson_uid", "day", "period", "dropped_on"}), _of_own_group),
     "school_calendar": (
-        frozenset({"time_zone", "current_school_year", "terms", "class_hours"}), _calendar
+        frozenset({"time_zone", "current_school_year", "terms", "class_hours"}), _of_the_school_itself
     ),
+    "children_sign_in": (frozenset({"by_pictures", "turns_without_card"}), _of_the_school_itself),
     "credential": (frozenset({"person_uid", "kind", "verifier", "machine_uid", "revoked_on"}), _credential),
     "role_grant": (
         frozenset({"person_uid", "role", "scope_kind", "scope_uid", "starts_on", "ended_on"}), _role_grant

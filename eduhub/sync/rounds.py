@@ -27,6 +27,7 @@ from eduhub.signing import Signature, canonical, sha256_hex
 from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock, stream_pages
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
+from eduhub.sync.transfer import Carrier, Transfer
 
 log = logs.logger(__name__)
 
@@ -63,7 +64,8 @@ class RoundReport:
 
 
 def run(
-    installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None
+    installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None,
+    carrier: Carrier | None = None,
 ) -> RoundReport:
     """One round with the first upstream. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ..."""
     with _one_at_a_time(installation) as is_first:
@@ -76,8 +78,11 @@ def run(
             raise NodeRefused("this box has not joined a hub")
         url, node_uid = upstream
         try:
-            with Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport) as link:
-                return _Round(installation, link, url).run(on_progress)
+            with (
+                Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport) as link,
+                Transfer(url) as transfer,
+            ):
+                return _Round(installation, link, carrier or transfer, url).run(on_progress)
         except EduHubError as error:
             with installation.database.write() as session:
                 session.get_one(Upstream, url).last_error = error.code
@@ -99,8 +104,8 @@ def _one_at_a_time(installation: Installation) -> Iterator[bool]:
 
 
 class _Round:
-    def __init__(self, installation: Installation, link: Link, url: str) -> None:
-        self._installation, self._link, self._url = installation, link, url
+    def __init__(self, installation: Installation, link: Link, carrier: Carrier, url: str) -> None:
+        self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
         self._report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
@@ -234,7 +239,7 @@ class _Round:
         if not self._report.in_window:
             return
         today = schedule_clock.day(time_zone, at_ms)
-        self._report.fetched = fetch.run(installation, self._link, org_uid, today, on_progress)
+        self._report.fetched = fetch.run(installation, self._link, self._carrier, org_uid, today, on_progress)
 
     def _tidy(self) -> None:
         installation = self._installation
@@ -243,5 +248,5 @@ class _Round:
             applying.prune(session, installation)
         holding.clear_away(
             installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
-            pass_hours=installation.settings.pass_hours, forget_blobs=True,
+            pass_hours=installation.settings.pass_hours,
         )  # fmt: skip

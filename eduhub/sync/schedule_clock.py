@@ -13,28 +13,30 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub import clock
 from eduhub.clock import SteadyClock
 from eduhub.sync.models import Upstream
+
+# Asked by nearly every page.
+_KNOWN = (
+    select(Upstream.hub_time_ms, Upstream.hub_time_steady_s)
+    .where(Upstream.hub_time_ms.is_not(None))
+    .order_by(Upstream.priority)
+    .limit(1)
+)
 
 
 def now_ms(session: Session, steady: SteadyClock) -> int | None:
     """The schedule clock as Unix milliseconds; None while it is unknown."""
-    known = session.scalars(
-        select(Upstream).where(Upstream.hub_time_ms.is_not(None)).order_by(Upstream.priority)
-    ).first()
-    if known is None or known.hub_time_ms is None or known.hub_time_steady_s is None:
+    known = session.execute(_KNOWN).first()
+    if known is None or known.hub_time_steady_s is None:
         return None
-    return known.hub_time_ms + int((steady.now_s() - known.hub_time_steady_s) * 1000)
+    return int(known.hub_time_ms) + int((steady.now_s() - known.hub_time_steady_s) * 1000)
 
 
 def in_window(window: str, time_zone: str, at_ms: int | None) -> bool:
     """Whether `at_ms` lies in a window as `22:00-06:00` of that time zone; an unknown time does."""
-    if at_ms is None:
-        return True
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
-    begins, ends = (int(text[:2]) * 60 + int(text[3:]) for text in window.split("-"))
-    minute = local.hour * 60 + local.minute
-    return begins <= minute < ends if begins < ends else minute >= begins or minute < ends
+    return at_ms is None or clock.in_window(window, time_zone, at_ms)
 
 
 def day(time_zone: str, at_ms: int | None) -> str | None:

@@ -15,7 +15,7 @@ from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.courses import audience
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
-from eduhub.schools.models import Enrolment, Group, LearnerRecord, Organisation, SchoolCalendar, Site
+from eduhub.schools.models import ChildrenSignIn, Enrolment, Group, LearnerRecord, Organisation, SchoolCalendar, Site
 from eduhub.sync.models import Node
 
 Key = tuple[str, str]  # table, row uid
@@ -48,6 +48,7 @@ def of_school(session: Session, org_uid: str, today: str) -> Visible:
     rows |= _keys(session, Organisation, Organisation.uid.in_(path))
     rows |= _keys(session, Site, Site.org_uid == org_uid)
     rows |= _keys(session, SchoolCalendar, SchoolCalendar.uid == org_uid)
+    rows |= _keys(session, ChildrenSignIn, ChildrenSignIn.uid == org_uid)
     rows |= _keys(session, Node, Node.org_uid == org_uid)
     rows |= {("learner_group", uid) for uid in groups} | {("person", uid) for uid in people}
     rows |= _keys(session, Enrolment, Enrolment.group_uid.in_(groups), Enrolment.person_uid.in_(learners))

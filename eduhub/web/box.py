@@ -1,6 +1,6 @@
 """What a school's box shows of itself: whether everything for the coming days is here, and the link."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from flask import Blueprint, render_template
@@ -16,7 +16,7 @@ from eduhub.errors import error_table
 from eduhub.http import caches
 from eduhub.sync import outbox
 from eduhub.sync.models import Upstream
-from eduhub.web import boxes
+from eduhub.web import box_states
 from eduhub.web.edge import reading, today
 from eduhub.web.states import State
 
@@ -48,7 +48,7 @@ def status() -> ResponseReturnValue:
                 select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
             ),
             bytes=session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
-            waiting=outbox.waiting(session),
+            waiting=outbox.waiting(session), fetched=box_states.fetch_hours(),
         )
 
 
@@ -76,7 +76,10 @@ def _missing(session: Session, day: str) -> list[Missing]:
 def _link(upstream: Upstream | None) -> State:
     if upstream is None:
         return State(gettext("This box does not belong to a county yet."), "no", "bad")
-    heard = boxes.since(upstream.last_contact_ms) if upstream.last_contact_ms else State(gettext("not reached yet"), "wait", "slow")
+    heard = State(gettext("not reached yet"), "wait", "slow")
+    if upstream.last_contact_ms:
+        ago = box_states.since(upstream.last_contact_ms)
+        heard = replace(ago, word=gettext("last reached: %(time)s", time=ago.word))
     if upstream.last_error is None:
         return heard
     sentences = {error.code: (error.happened, error.kept) for error in error_table()}

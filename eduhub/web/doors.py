@@ -17,6 +17,8 @@ def of_viewer() -> list[tuple[str, str]]:
     doors += [(url_for("school.home", org_uid=uid), gettext("School")) for uid in schools]
     if is_hub and asking.has_role("teacher"):
         doors.append((url_for("teaching.home"), gettext("My courses")))
+    if is_hub and asking.has_role("reviewer"):
+        doors.append((url_for("reviewing.home"), gettext("To review")))
     if not is_hub and doors:
         doors.append((url_for("box.status"), gettext("The school's box")))
     return doors

@@ -13,7 +13,7 @@ from eduhub.accounts import audit
 from eduhub.changes import Travelling
 from eduhub.errors import BadInput, NotFound
 from eduhub.schools import calendars
-from eduhub.uids import parse_uid
+from eduhub.uids import Uid, parse_uid
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Travelling)
@@ -30,15 +30,20 @@ def reading() -> Iterator[Session]:
 @contextmanager
 def writing() -> Iterator[Session]:
     """One transaction, booked to the reader and committed at the end."""
+    person = guard.viewer().person  # before the turn to write begins: finding out may write the day of use down
     with guard.here().database.write() as session:
-        person = guard.viewer().person
         session.info["by_uid"] = person.uid if person else None
         yield session
 
 
 def today(session: Session, org_uid: str | None) -> str:
     """The day at a school, as ISO text: a box's schedule clock, or the wall clock while that is unknown."""
-    return guard.today(session, org_uid) or clock.today(calendars.TIME_ZONE)
+    return day(session, calendars.zone_of(session, org_uid))
+
+
+def day(session: Session, zone: str) -> str:
+    """The same for a time zone."""
+    return guard.day(session, zone) or clock.today(calendars.TIME_ZONE)
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,25 @@ class Page(Generic[T]):
     count: int
 
 
-def page_of(rows: Sequence[T]) -> Page[T]:
+def page_of(rows: Sequence[T], size: int = PAGE_ROWS) -> Page[T]:
     """The page that `?page=` asks for, or the nearest there is."""
-    last = max(1, -(-len(rows) // PAGE_ROWS))
+    last = max(1, -(-len(rows) // size))
     asked = request.args.get("page", 1, type=int)
     number = min(max(asked, 1), last)
-    return Page(rows[(number - 1) * PAGE_ROWS : number * PAGE_ROWS], number, last, len(rows))
+    return Page(rows[(number - 1) * size : number * size], number, last, len(rows))
+
+
+def uid_of(text: str) -> Uid:
+    """`text`, from a form or an address, as a uid; raises NotFound when it is none."""
+    try:
+        return parse_uid(text)
+    except BadInput as error:
+        raise NotFound("not a uid") from error
 
 
 def row_of(session: Session, model: type[Row], uid: str, *, org_uid: str | None = None) -> Row:
     """The row with this uid, of this organisation if one is given; raises NotFound, also for a uid that is none."""
-    try:
-        row = session.get(model, parse_uid(uid))
-    except BadInput as error:
-        raise NotFound() from error
+    row = session.get(model, uid_of(uid))
     if row is None or (org_uid is not None and row.org_uid != org_uid):
         raise NotFound()
     return row

@@ -14,7 +14,7 @@ from wtforms import HiddenField, SelectField, StringField, validators
 from wtforms.fields.choices import SelectChoice
 
 from eduhub.errors import N_, EduHubError, sentences
-from eduhub.web import languages
+from eduhub.web import csrf, languages
 
 _PATH = re.compile(r"/(?![/\\])[^\\]*")
 _THEIRS = {
@@ -38,7 +38,9 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     """A form with a CSRF token and our words."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
-        """Where WTForms looks its messages up."""
+        """Where WTForms looks its messages up, and how the token is written."""
+
+        csrf_class = csrf.FormToken
 
         def get_translations(self, form: Any) -> Any:
             """Our own catalogue."""
@@ -56,7 +58,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 def sentence(error: EduHubError) -> str:
     """What happened and what to do, in the page's language."""
     happened, _kept, next_step = sentences(error, error.facts, gettext)
-    return f"{happened} {next_step}"
+    return f"{happened}{'' if languages.of_page() == 'zh' else ' '}{next_step}"  # a Chinese full stop brings its own room
 
 
 def needed(message: Any) -> list[Any]:
@@ -80,8 +82,13 @@ def language_field() -> SelectField:
 
 
 def pairs(found: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
-    """(value, words) as what a select field offers."""
-    return [SelectChoice(value, words) for value, words in found]
+    """(value, words) as what a select field offers; words of the content say by their letters in which language they are."""
+    return [SelectChoice(value, words, _said_to_be(words)) for value, words in found]
+
+
+def _said_to_be(words: Any) -> dict[str, str]:
+    tag = languages.of_text(words) if isinstance(words, str) else None  # ours are made when the page is
+    return {"lang": tag} if tag else {}
 
 
 def back_field() -> HiddenField:

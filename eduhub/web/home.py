@@ -5,7 +5,8 @@ from flask.typing import ResponseReturnValue
 
 from eduhub import guard
 from eduhub.http import caches
-from eduhub.web import doors, learning
+from eduhub.web import doors
+from eduhub.web.learning import lessons
 
 bp = Blueprint("home", __name__)
 
@@ -17,6 +18,6 @@ def home() -> ResponseReturnValue:
     """The operator's, the admin's, the teacher's or the child's page, in this order."""
     viewer = guard.viewer()
     if viewer.person is None:
-        return learning.first_page()
+        return lessons.first_page()
     own = doors.of_viewer()
-    return redirect(own[0][0], 303) if own else learning.home()
+    return redirect(own[0][0], 303) if own else lessons.home()

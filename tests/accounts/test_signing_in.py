@@ -46,7 +46,7 @@ def test_a_wrong_name_or_password_does_not(database: Database, name: str, passwo
 
 
 def test_an_unknown_name_costs_one_slow_hash_like_a_known_one(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, passwords_as_shipped: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _tashi(database)
     hashed: list[str] = []
@@ -62,7 +62,7 @@ def test_an_unknown_name_costs_one_slow_hash_like_a_known_one(
     assert costs == {"m=19456,t=2,p=1"}
 
 
-def test_the_password_itself_is_kept_nowhere(database: Database) -> None:
+def test_the_password_itself_is_kept_nowhere(database: Database, passwords_as_shipped: None) -> None:
     _tashi(database)
     with database.read() as session:
         kept = session.scalars(select(Credential.verifier)).all()
@@ -101,7 +101,7 @@ def test_a_new_password_ends_the_old_one_and_what_was_signed_in_with_it(database
         credentials.check_password(session, "tashi", "another yak lamp")
 
 
-def test_a_verifier_made_at_older_costs_is_made_again(database: Database) -> None:
+def test_a_verifier_made_at_older_costs_is_made_again(database: Database, passwords_as_shipped: None) -> None:
     from argon2 import PasswordHasher
 
     uid = _tashi(database)

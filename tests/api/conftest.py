@@ -40,7 +40,7 @@ class Machine:
             credential = credentials.check_card(session, credentials.issue_card(session, self.dolma))
             made = sign_ins.start(session, credential)
         with self.app.test_request_context():
-            guard.sign_in(made)
+            guard.remember(made)
             remembered = dict(cookie)
         browser = self.browser()
         with browser.session_transaction() as kept:

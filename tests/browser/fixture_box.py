@@ -21,14 +21,30 @@ CSP = (
     "img-src 'self' blob:; media-src 'self' blob:"
 )
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Lesson</title><link rel="stylesheet" href="/static/built/player.css"><body>
-<figure class="player" id="player"><video playsinline controls preload="none" src="{base}{download}"></video>
+<title>Lesson</title><link rel="stylesheet" href="/player.css"><body>
+<figure class="player" id="player"><video playsinline controls preload="none" src="{base}{download}">{tracks}</video>
 {controls}</figure>
+<p><a id="moment" href="#t=40" data-at="40">0:40 Ice floats</a></p>
 <p><a id="save" href="{base}{download}" download>Save the video</a></p>
 <script type="application/json" id="lesson-data">{data}</script>
 <script src="/static/built/player.js" defer></script></body></html>"""
+TRACK = '<track kind="captions" srclang="{language}" label="{name}" src="{address}">'
+TRACKS = [
+    {"language": "en", "name": "English", "address": "/captions/en"},
+    {"language": "bo", "name": "བོད་ཡིག", "address": "/captions/bo"},
+]
+CAPTIONS = {
+    "/captions/en": "WEBVTT\n\n00:00.000 --> 00:50.000\n<i>Ice</i> floats.\n",
+    "/captions/bo": "WEBVTT\n\n00:00.000 --> 00:50.000\nའཁྱགས་པ།\n",
+}
 ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-CONTROLS = ENVIRONMENT.get_template("learning/controls.html").render(_=str)
+ENVIRONMENT.filters["megabytes"] = lambda size: f"{size / 1e6:.1f} MB"
+CONTROLS = ENVIRONMENT.get_template("learning/controls.html")
+
+
+def _said(text: str, **places: object) -> str:
+    """The English of a text of the template."""
+    return text % places if places else text
 
 
 @dataclass
@@ -38,6 +54,7 @@ class Box:
     package: FixturePackage
     pages: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, int, int]] = field(default_factory=list)  # track name, first byte, one past the last
+    fetched: list[str] = field(default_factory=list)  # parts that were asked for as a whole
     sent: dict[str, int] = field(default_factory=dict)  # track name -> bytes that left
     cut_at: dict[str, int] = field(default_factory=dict)  # track name -> byte after which the connection breaks, once
     missing: set[str] = field(default_factory=set)  # tracks that are not here
@@ -52,14 +69,18 @@ class Box:
 
     def page(self, path: str, **how: Any) -> None:
         data = self.package.lesson_data(**how)
+        card = {"poster": self.package.poster and data["base"] + self.package.poster}
+        controls = CONTROLS.render(_=_said, card=card, controls=self.package.controls(how["names"]), materials={"tracks": TRACKS})
+        tracks = "".join(TRACK.format(**track) for track in TRACKS)
         self.pages[path] = PAGE.format(
-            base=data["base"], controls=CONTROLS, download=data["download"]["sha256"], data=json.dumps(data).replace("<", "\\u003c")
+            base=data["base"], controls=controls, tracks=tracks, download=data["download"]["sha256"], data=json.dumps(data).replace("<", "\\u003c")
         )
 
     def name_of(self, sha256: str) -> str:
         names = {track["sha256"]: str(track["name"]) for track in self.package.tracks}
         if self.package.stills:
             names[self.package.stills["sha256"]] = "stills"
+        names[self.package.sheet or ""] = "sheet"
         return names.get(sha256, sha256[:8])
 
     def take(self, body: bytes, cookie: str | None) -> dict[str, Any]:
@@ -72,7 +93,7 @@ class Box:
             self.changed.notify_all()
         return {"accepted": [event["uid"] for event in batch["events"]], "refused": []}
 
-    def wait_for_events(self, ready: Any, timeout_s: float = 20) -> None:
+    def wait_for_events(self, ready: Any, timeout_s: float = 60) -> None:
         """Waits until `ready(events)` holds."""
         with self.changed:
             assert self.changed.wait_for(lambda: ready(list(self.events.values())), timeout_s), self.events
@@ -94,8 +115,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/p/"):
             self._part(self.path.rsplit("/", 1)[1])
         elif self.path.startswith("/static/built/"):
-            kind = "text/css" if self.path.endswith(".css") else "text/javascript"
-            self._answer(200, (BUILT / Path(self.path).name).read_bytes(), {"Content-Type": kind})
+            self._answer(200, (BUILT / Path(self.path).name).read_bytes(), {"Content-Type": "text/javascript"})
+        elif self.path == "/player.css":  # the player's rules alone, which pages have at the end of their style sheet
+            self._answer(200, (WEB / "player" / "player.css").read_bytes(), {"Content-Type": "text/css"})
+        elif self.path in CAPTIONS:
+            self._answer(200, CAPTIONS[self.path].encode(), {"Content-Type": "text/vtt"})
         elif self.path in self.box.pages:
             page = self.box.pages[self.path].encode()
             headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": CSP}
@@ -114,14 +138,17 @@ class Handler(BaseHTTPRequestHandler):
     def _part(self, sha256: str) -> None:
         payload = self.box.package.blobs.get(sha256)
         name = self.box.name_of(sha256)
-        if payload is None or name in self.box.missing:
-            self._answer(404, b"", {})
-            return
         match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
         if not match:
+            self.box.fetched.append(name)
+        if payload is None or name in self.box.missing:
+            self._answer(404, b"", {})
+        elif not match:
             self._answer(200, payload, {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes"})
-            return
-        first, last = int(match[1]), min(int(match[2]) + 1, len(payload))
+        else:
+            self._range(name, payload, int(match[1]), min(int(match[2]) + 1, len(payload)))
+
+    def _range(self, name: str, payload: bytes, first: int, last: int) -> None:
         self.box.requests.append((name, first, last))
         self.send_response(206)
         self.send_header("Content-Range", f"bytes {first}-{last - 1}/{len(payload)}")

@@ -16,16 +16,19 @@ from typing import Any
 
 from PIL import Image
 
+from eduhub.web.learning.lesson_data import Controls
+
 FPS = 10
 KEY_EVERY_S = 6
+# White in the upper left corner from the 30th second on: a picture tells that it is not the first one again.
+LATE_MARK = "drawbox=w=iw/4:h=ih/4:color=white:t=fill:enable='gte(t,30)'"
 LESSON = "0190a000-0000-7000-8000-000000000001"
 TIMELINE = "0190a000-0000-7000-8000-000000000002"
+SHEET_CUT = (4, 6, 160, 90, 10)  # columns, pictures, width and height of each, and the seconds it stands for
 WORDS = {
-    "play": "Play", "play_mb": "Play · {mb} MB", "pause": "Pause", "time_of": "{time} of {total}",
-    "auto": "Automatic", "stills": "Voice and pictures", "choice_mb": "{choice} · {mb} MB",
-    "loading": "Loading · {rate} kB a second",
-    "no_connection": "No connection. It is tried again.", "sign_in_again": "Reload the page to go on.",
-    "gone": "A piece of this lesson is not here yet.", "cannot_play": "Save the video instead.",
+    "loading": "Loading · {rate} kB a second", "no_connection": "No connection. It is tried again.",
+    "sign_in_again": "Reload the page to go on.", "gone": "A piece of this lesson is not here yet.",
+    "cannot_play": "Save the video instead.",
 }
 
 
@@ -39,6 +42,7 @@ class FixturePackage:
     stills: dict[str, Any] | None = None
     poster: str | None = None
     download: str | None = None
+    sheet: str | None = None  # of the small pictures
 
     def put(self, payload: bytes) -> str:
         sha256 = hashlib.sha256(payload).hexdigest()
@@ -53,16 +57,33 @@ class FixturePackage:
         tracks = [track for track in self.tracks if track["name"] in names]
         index = {"format": "eduhub-index/1", "duration_ms": self.seconds * 1000, "tracks": tracks, "stills": self.stills}
         whole = self.put(json.dumps(index).encode())
-        inline = {**index, "tracks": [_cut(track, inline_s) for track in tracks]}
-        sizes = {track["name"]: len(self.blobs[track["sha256"]]) for track in tracks}
+        inline = {**index, "cut": inline_s < self.seconds, "tracks": [_cut(track, inline_s) for track in tracks]}
         init = {t["name"]: base64.b64encode(self.blobs[t["sha256"]][: t["init_bytes"]]).decode() for t in tracks}
         return {
             "lesson": LESSON, "timeline": TIMELINE, "package": "f" * 64, "base": f"/p/{'f' * 64}/",
             "duration_ms": self.seconds * 1000, "resume_ms": 0, "language": "en", "index": inline, "index_sha256": whole,
-            "init": init, "poster": self.poster, "sizes": sizes,
+            "init": init, "poster": self.poster,
             "download": {"sha256": self.download, "bytes": len(self.blobs[self.download or ""])},
             "events": {"url": "/api/v1/events", "token": token}, "context": "own_device", "words": WORDS,
         }
+
+
+    def controls(self, names: tuple[str, ...]) -> Controls:
+        """What the menus of the page offer."""
+        sizes = [(name, self.track(name)) for name in names]
+        qualities = [
+            (name, f"{track['height']}p · {len(self.blobs[track['sha256']]) / 1e6:.1f} MB")
+            for name, track in sizes
+            if track["kind"] == "video"
+        ]
+        if len(qualities) > 1:
+            qualities.insert(0, ("auto", "Fitting"))
+        voices = {str(track["language"] or "en"): track["name"] for _, track in sizes if track["kind"] == "audio"}
+        if voices:
+            qualities += [("stills", "Voice and pictures"), ("sound", "Sound alone")]
+        tags = tuple((tag, tag) for tag in voices)
+        sheet = self.sheet and json.dumps([f"/p/{'f' * 64}/{self.sheet}", *SHEET_CUT])
+        return Controls(self.seconds, 1_200_000, tuple(qualities), tags, sheet)
 
 
 def _cut(track: dict[str, Any], seconds: int) -> dict[str, Any]:
@@ -80,7 +101,7 @@ def make_package(folder: Path, seconds: int = 60) -> FixturePackage:
     """Encodes two video rungs, one AAC track, a still every 10 s and the muxed file to save."""
     package = FixturePackage(seconds)
     for name, size, kbps in (("v240", "426x240", 60), ("v360", "640x360", 250)):
-        source = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={FPS}:duration={seconds}"]
+        source = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={FPS}:duration={seconds},{LATE_MARK}"]
         _ffmpeg([*source, "-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "main", "-b:v", f"{kbps}k",
                  "-maxrate", f"{kbps}k", "-bufsize", f"{kbps}k", "-pix_fmt", "yuv420p", "-g", str(FPS * KEY_EVERY_S),
                  "-sc_threshold", "0", *_fragments(1)], folder / f"{name}.mp4")
@@ -92,8 +113,12 @@ def make_package(folder: Path, seconds: int = 60) -> FixturePackage:
     _add_track(package, "aac", "audio", (folder / "aac.mp4").read_bytes(), {"bandwidth_bps": 24_000})
     _ffmpeg(["-i", str(folder / "v240.mp4"), "-i", str(folder / "aac.mp4"), "-c", "copy", "-movflags", "+faststart"],
             folder / "download.mp4")
+    spoken = package.track("aac")
+    again = package.put(package.blobs[spoken["sha256"]] + b"in another language, if a fixture could speak")
+    package.tracks.append({**spoken, "name": "aac-bo", "language": "bo", "sha256": again})
     package.download = package.put((folder / "download.mp4").read_bytes())
     _add_stills(package)
+    _add_sheet(package)
     return package
 
 
@@ -117,6 +142,22 @@ def _add_stills(package: FixturePackage) -> None:
     package.stills = {"sha256": package.put(blob), "items": items}
     first = items[0]
     package.poster = package.put(blob[: first[2]])
+
+
+def _add_sheet(package: FixturePackage) -> None:
+    columns, tiles, width, height, _ = SHEET_CUT
+    sheet = Image.new("RGB", (columns * width, -(-tiles // columns) * height))
+    for tile in range(tiles):
+        at = (tile % columns * width, tile // columns * height)
+        sheet.paste(sheet_colour(tile), (*at, at[0] + width, at[1] + height))
+    out = io.BytesIO()
+    sheet.save(out, "WEBP", lossless=True)
+    package.sheet = package.put(out.getvalue())
+
+
+def sheet_colour(tile: int) -> tuple[int, int, int]:
+    """What the small picture of number `tile` is filled with."""
+    return (40 * tile, 200 - 30 * tile, 90)
 
 
 def _add_track(package: FixturePackage, name: str, kind: str, payload: bytes, facts: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ def play(page: Page, until_s: float = 1) -> None:
 def until(page: Page, holds: str) -> None:
     """Waits for an expression; the page's own way to wait would need a policy that allows eval."""
     page.evaluate(
-        "() => new Promise((resolve, reject) => { const end = performance.now() + 25000; const look = () => {"
+        "() => new Promise((resolve, reject) => { const end = performance.now() + 60000; const look = () => {"
         f" if ({holds}) resolve(); else if (performance.now() > end) reject(new Error('never: ' + {holds!r}));"
         " else setTimeout(look, 50); }; look(); })"
     )
@@ -48,8 +48,10 @@ def position(page: Page) -> float:
 
 
 def seek(page: Page, seconds: float) -> None:
+    """Lets go of the slider there; returns once a player that has begun has heard of it (its still covers the old picture)."""
     page.evaluate(
-        "(to) => { const s = document.querySelector('.player-position'); s.value = to;"
-        " s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')); }",
+        "(to) => new Promise((heard) => { const s = document.querySelector('.player-position'), video = document.querySelector('video');"
+        " if (video.currentSrc) video.addEventListener('seeking', heard, { once: true }); else heard(); s.value = to;"
+        " s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')); })",
         seconds,
     )

@@ -1,23 +1,21 @@
 """What a closed tab had still to send goes out from the child's other pages, at a hub as it is."""
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from eduhub.app import create_app
 from eduhub.courses.models import Lesson
-from eduhub.delivery import keys
 from eduhub.installation import Installation
 from eduhub.learning import tokens
 from eduhub.learning.models import Event
 from eduhub.uids import new_uid
 from tests.browser.playing import until
-from tests.web.world import World, settle
+from tests.in_a_thread import served
+from tests.web.world import World
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,22 +27,10 @@ WAITING = "Object.keys(localStorage).filter((key) => key.startsWith('eduhub.even
 
 
 @pytest.fixture
-def world(installation: Installation) -> World:
-    with installation.database.write() as session:
-        keys.make_hub_keys(session, installation.keys)
-    return settle(installation)
-
-
-@pytest.fixture
 def address(installation: Installation, world: World, built_player: None) -> Iterator[str]:
     """The hub's pages, on an address without a secure context."""
-    server = make_server("127.0.0.1", 0, create_app(installation=installation), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://box.lan:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(create_app(installation=installation)) as port:
+        yield f"http://box.lan:{port}"
 
 
 def leave_event(page: Page, installation: Installation, world: World) -> str:

@@ -47,7 +47,7 @@ def test_sound_and_picture_begin_at_zero_and_reach_the_end(device: BrowserContex
     seek(page, 58)
     until(page, "document.querySelector('video').ended")
     assert held(page)[0][0] < 0.15
-    assert page.get_attribute(".player-play", "data-icon") == "play"
+    assert page.get_attribute(".player-play", "aria-pressed") == "false"
     page.click(".player-play")
     until(page, "document.querySelector('video').currentTime < 5 && !document.querySelector('video').paused")
 
@@ -177,7 +177,7 @@ def test_keys_do_what_the_buttons_do(device: BrowserContext, box: Box) -> None:
 def test_controls_are_large_named_and_fit_a_small_phone(device: BrowserContext, box: Box) -> None:
     page = opened(device, box)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    for name in ("play", "position", "quality", "speed", "full"):
+    for name in ("play", "position", "quality", "captions", "speed", "full"):
         control = page.locator(f".player-{name}")
         size = control.bounding_box()
         assert size is not None

@@ -135,3 +135,92 @@ def test_a_package_that_is_unlinked_can_be_linked_again(store: BlobStore) -> Non
         store.unlink_package(PACKAGE)
         store.unlink_package(PACKAGE)
     assert store.has(blob.sha256)
+
+
+def test_every_blob_is_listed_once(store: BlobStore) -> None:
+    put = [store.put_bytes(payload).sha256 for payload in (b"one", b"two", b"one")]
+    assert sorted(store.names()) == sorted(set(put))
+    assert sum(1 for _ in store.packages()) == 0
+    store.link(PACKAGE, put[0])
+    assert [package_id for package_id, _mark in store.packages()] == [PACKAGE]
+
+
+@pytest.mark.parametrize("how", ["put_bytes", "put_file", "take", "link", "link again"])
+def test_a_blob_that_somebody_takes_is_not_removed_by_who_looked_before(
+    store: BlobStore, tmp_path: Path, how: str
+) -> None:
+    sha256 = store.put_bytes(b"nobody needs it").sha256
+    if how == "link again":
+        store.link(PACKAGE, sha256)
+    before = store.mark(sha256)
+    assert before is not None
+    assert store.mark(sha256) == before
+    if how == "put_bytes":
+        store.put_bytes(b"nobody needs it")
+    elif how == "put_file":
+        (tmp_path / "again").write_bytes(b"nobody needs it")
+        store.put_file(tmp_path / "again")
+    elif how == "take":
+        assert store.take(sha256)
+    else:
+        store.link(PACKAGE, sha256)
+    assert store.remove_untouched(sha256, before, lambda: True) is False
+    now = store.mark(sha256)
+    assert now is not None
+    assert store.remove_untouched(sha256, now, lambda: False) is False
+    assert store.has(sha256)
+    assert store.remove_untouched(sha256, now, lambda: True) is True
+    assert not store.has(sha256)
+    assert not store.take(sha256)
+
+
+def test_a_package_that_somebody_links_into_is_not_taken_away_by_who_looked_before(store: BlobStore) -> None:
+    first, second = store.put_bytes(b"first").sha256, store.put_bytes(b"second").sha256
+    store.link(PACKAGE, first)
+    before = dict(store.packages())[PACKAGE]
+    store.link(PACKAGE, second)
+    assert store.unlink_untouched(PACKAGE, before, lambda: True) is False
+    now = dict(store.packages())[PACKAGE]
+    assert store.unlink_untouched(PACKAGE, now, lambda: False) is False
+    assert store.unlink_untouched(PACKAGE, now, lambda: True) is True
+    assert store.unlink_untouched(PACKAGE, now, lambda: True) is False
+
+
+def test_a_blob_in_quarantine_can_be_read_nowhere_and_put_again(store: BlobStore) -> None:
+    sha256 = store.put_bytes(b"it was whole once").sha256
+    store.link(PACKAGE, sha256)
+    file_id = store.file_id(sha256)
+    assert file_id is not None
+    assert store.quarantine(sha256, file_id + 1) is False
+    assert store.quarantine(sha256, file_id) is True
+    assert not store.has(sha256)
+    assert list(store.names()) == []
+    assert store.file_id(sha256) is None
+    assert store.quarantine(sha256, None) is True
+    store.put_bytes(b"it was whole once")
+    store.link(PACKAGE, sha256)
+    store.drop_quarantined(sha256)
+    store.drop_quarantined(sha256)
+    with store.open(sha256) as file:
+        assert file.read() == b"it was whole once"
+
+
+@pytest.mark.parametrize("how", ["put_bytes", "put_file"])
+def test_good_bytes_take_the_place_of_damaged_ones_in_every_package(store: BlobStore, tmp_path: Path, how: str) -> None:
+    good = b"what Tashi recorded"
+    sha256 = store.put_bytes(good).sha256
+    for package_id in (PACKAGE, "b" * 64):
+        store.link(package_id, sha256)
+    path = store.path(sha256)
+    path.chmod(0o600)
+    path.write_bytes(b"WHAT TASHI RECORDED")
+    if how == "put_bytes":
+        store.put_bytes(good)
+    else:
+        (tmp_path / "again").write_bytes(good)
+        store.put_file(tmp_path / "again")
+    assert store.path(sha256).read_bytes() == good
+    for package_id in (PACKAGE, "b" * 64):
+        linked = tmp_path / "data" / "packages" / package_id / sha256
+        assert linked.read_bytes() == good
+        assert linked.samefile(store.path(sha256))

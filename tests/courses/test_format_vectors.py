@@ -8,9 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from eduhub.courses import audience, editing, plan, publishing
-from eduhub.courses.models import Course, GroupCourse, Lesson, LessonSource, PlanRow, Unit
+from eduhub.courses import audience, captions, editing, plan, publishing, recordings
+from eduhub.courses.models import (
+    Course,
+    GroupCourse,
+    Lesson,
+    LessonAttachment,
+    LessonCaptions,
+    LessonChapters,
+    LessonSource,
+    PlanRow,
+    Unit,
+)
 from eduhub.delivery.models import CatalogEntry
+from eduhub.errors import CaptionsRefused
 from eduhub.media.models import Source
 from eduhub.schools.models import SchoolCalendar
 from eduhub.uids import new_uid
@@ -44,9 +55,9 @@ def test_the_source_of_a_package_is_the_one_the_vector_says(installation, house,
                 uids.append(prepare(session, installation, lesson, str(number), purpose=purpose))
                 session.get_one(Source, uids[-1]).state = state
         session.flush()
-        found = publishing.ready_source(session, lesson)
+        found = recordings.choose(session, session.get_one(Lesson, lesson))
         chosen = None if vector["chosen"] is None else uids[vector["chosen"]]
-        assert (found.source_uid if found is not None else None) == chosen
+        assert (found.main.attached.source_uid if found is not None else None) == chosen
 
 
 def test_the_bodies_of_catalog_entries_have_the_fields_of_the_vector(installation, house):
@@ -60,6 +71,18 @@ def test_the_bodies_of_catalog_entries_have_the_fields_of_the_vector(installatio
         }
     wanted = vectors("lessons")["bodies"]
     assert {kind: bodies[kind] for kind in wanted} == wanted
+
+
+@pytest.mark.parametrize("vector", vectors("captions")["files"], ids=lambda vector: vector["name"])
+def test_a_file_of_captions_is_kept_as_the_vector_says(vector):
+    assert captions.to_webvtt(captions.parse(vector["file"].encode())) == vector["kept"].encode()
+
+
+@pytest.mark.parametrize("vector", vectors("captions")["refused"], ids=lambda vector: vector["name"])
+def test_a_file_of_captions_is_refused_at_the_line_of_the_vector(vector):
+    with pytest.raises(CaptionsRefused) as refused:
+        captions.parse(vector["file"].encode())
+    assert refused.value.facts["line"] == vector["line"]
 
 
 def test_planned_rows_come_in_the_order_of_the_vector(installation, house):
@@ -84,7 +107,8 @@ def test_the_school_day_is_the_one_the_vector_says(installation, house, vector):
     ("page", "model"),
     [
         ("courses", Course), ("courses", Unit), ("courses", GroupCourse), ("lessons", Lesson), ("lessons", LessonSource),
-        ("plan", PlanRow),
+        ("plan", PlanRow), ("captions", LessonCaptions), ("captions", LessonChapters),
+        ("attachments", LessonAttachment),
     ],
 )  # fmt: skip
 def test_the_page_names_every_field_of_the_table(page, model):

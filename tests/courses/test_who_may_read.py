@@ -26,7 +26,9 @@ def readers(installation: Installation, house: House, lesson: str, on: str = ON)
     named = {name: getattr(house, name) for name in ("tashi", "pema", "tenzin", "dolma", "lhamo")} | {"nobody": None}
     with installation.database.read() as session:
         row = session.get_one(Lesson, lesson)
-        return {name for name, uid in named.items() if audience.may_read(session, row, uid, on)}
+        found = {name for name, uid in named.items() if audience.may_read(session, row, uid, on)}
+        assert found == {name for name, uid in named.items() if audience.readable(session, [lesson, "x"], uid, on) == {lesson}}
+        return found
 
 
 def change(installation: Installation, course: str, **values) -> None:

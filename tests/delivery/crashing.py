@@ -1,8 +1,8 @@
 """Kills a process at every line of the disk store, one after the other, and cuts the power there.
 
-Run as a program: `python crashing.py SCENARIO FOLDER FIRST`. For n = FIRST, FIRST + 1, ... a child runs the
+Run as a program: `python crashing.py SCENARIO FOLDER FIRST STEP`. For n = FIRST, FIRST + STEP, ... a child runs the
 scenario on a fresh folder and is killed (SIGKILL) when it is about to run the n-th line of the store. Each folder
-is left in two states, and the number of crashes is printed:
+is left in two states, and the first n at which there was nothing to kill is printed:
 
 - `<n>-killed`: as the kill left it;
 - `<n>-power`: as a power cut may leave it: what was not fsynced in a file is gone, and so is a name
@@ -27,12 +27,12 @@ PACKAGE = "c" * 64
 WRITTEN, MOVED, COPIED = b"written" * 9000, b"moved" * 9000, b"copied" * 9000
 
 
-def main(scenario: str, folder: Path, first: int) -> int:
-    """The number of lines at which there was something to kill."""
+def main(scenario: str, folder: Path, first: int, step: int) -> int:
+    """The first line at which there was nothing to kill any more."""
     line = first
     while _one_crash(scenario, folder, line):
-        line += 1
-    return line - 1
+        line += step
+    return line
 
 
 def _one_crash(scenario: str, folder: Path, line: int) -> bool:
@@ -145,4 +145,4 @@ def _cut_power(killed: Path, power: Path, diary: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))}\n")
+    sys.stdout.write(f"{main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))}\n")

@@ -13,6 +13,7 @@ from eduhub.installation import Installation
 from eduhub.ops.cli import commands
 from eduhub.ops.handlers import HANDLERS
 from tests.layout.test_sizes import files
+from tests.web.rights.table import TABLE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -81,6 +82,11 @@ def test_the_page_of_routes_is_the_map_of_routes(make_installation: Callable[...
     assert {route: cells[0] for route, cells in rows(DOCS / "routes.md", "route").items()} == found
 
 
+def test_every_documented_route_has_a_line_in_the_table_of_rights() -> None:
+    without = set(rows(DOCS / "routes.md", "route")) - set(TABLE)
+    assert without == set(), "say in tests/web/rights/table.py who may use these; docs/adding-a-page.md, step 7"
+
+
 def test_the_readme_has_a_line_for_every_folder() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     mapped = set(re.findall(r"`([\w./-]+/)`", text))
@@ -113,3 +119,14 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_decision_says_since_when_it_holds_and_stands_in_the_list() -> None:
+    listed = re.findall(r"^\d+\. \[(.+)\]\((\d{4}-.+\.md)\): \w", (DOCS / "decisions" / "README.md").read_text(encoding="utf-8"), re.M)
+    pages = sorted((DOCS / "decisions").glob("0*.md"))
+    titles = []
+    for page in pages:
+        title, _blank, accepted = page.read_text(encoding="utf-8").splitlines()[:3]
+        assert re.match(r"Accepted, \d{4}-\d\d-\d\d\.", accepted), f"{page.name} does not say since when"
+        titles.append((title.partition(". ")[2], page.name))
+    assert listed == titles

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -17,16 +16,10 @@ from typing import Any
 from eduhub import clock, config
 from eduhub.config import Settings
 from eduhub.db import Database
+from tests.ports import free_port
 
-START_LIMIT_S = 60
-STOP_LIMIT_S = 30
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+START_LIMIT_S = 180
+STOP_LIMIT_S = 90
 
 
 class Machine:
@@ -43,6 +36,12 @@ class Machine:
     @property
     def origin(self) -> str:
         return self.settings.origin
+
+    @property
+    def pid(self) -> int:
+        """The process of `eduhub serve`, which was started."""
+        assert self._process is not None
+        return self._process.pid
 
     def run(self, *arguments: str, limit_s: int = 180) -> str:
         """One command of `eduhub`, to its end; what it printed."""

@@ -6,12 +6,13 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from eduhub import clock
+from tests import pictures
 
 WIDTHS = (360, 1280)
 
 
 class Person:
-    """Somebody at a browser of their own. Every page is kept as pictures; no page may complain."""
+    """Somebody at a browser of their own. Pictures of the pages are kept where they are wanted; no page may complain."""
 
     def __init__(self, browser: Browser, pictures: Path, origin: str, **context: Any) -> None:
         self._context = browser.new_context(locale="en-GB", viewport={"width": 360, "height": 740}, **context)
@@ -48,10 +49,10 @@ class Person:
         with self.page.expect_navigation():
             self.page.locator("main").get_by_role("link", name=words).first.click()
 
-    def sees(self, words: str, limit_ms: int = 10_000) -> None:
+    def sees(self, words: str, limit_ms: int = 60_000) -> None:
         self.page.get_by_text(words).first.wait_for(timeout=limit_ms)
 
-    def watches_for(self, seconds: float, limit_s: float = 30) -> None:
+    def watches_for(self, seconds: float, limit_s: float = 60) -> None:
         """Until the picture has moved on so far. (The pages forbid the evaluation that Playwright's own waiting needs.)"""
         until_s = clock.monotonic_s() + limit_s
         while self.page.evaluate("document.querySelector('video').currentTime") < seconds:
@@ -61,7 +62,7 @@ class Person:
     def takes_picture(self, name: str) -> None:
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 740})
-            self.page.screenshot(path=self._pictures / f"{name}-{width}.png", full_page=True)
+            pictures.keep(self.page, f"{name}-{width}", folder=self._pictures)
             too_wide = self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
             assert not too_wide, f"{name} has to be pushed sideways at {width} px"
 

@@ -74,7 +74,7 @@ class Histories(RuleBasedStateMachine):
         with self.database.write() as session:
             row = session.get(JobRow, held.uid)
             if row is not None and row.state == "running":
-                row.lease_until_ms = 0
+                row.lease_until_ms = -(10**9)
 
     @rule(data=st.data(), error=ERRORS, call=st.sampled_from(["beat", "finish", "fail", "give_back"]))
     @precondition(lambda self: self.claims)

@@ -1,14 +1,17 @@
 """The durable job table: order, duplicates, fencing, retries, limits, cancelling."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.db import Database
-from eduhub.errors import BadInput, DiskFull, EncodeInterrupted, JobCancelled, LeaseLost, NotFound
+from eduhub.errors import BadInput, DiskFull, EncodeInterrupted, JobCancelled, LeaseLost, NotFound, ToolMissing
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker
@@ -36,12 +39,15 @@ def state_of(database: Database, uid: str) -> JobRow:
         return row
 
 
+LONG_MS = 10**9  # more than the patience with a worker that holds its lock, whatever the uptime of this machine
+
+
 def run_out(database: Database, uid: str) -> None:
-    """The holder has been silent for longer than its lease."""
+    """The holder has been silent for far longer than its lease."""
     with database.write() as session:
         row = session.get(JobRow, uid)
         assert row is not None
-        row.lease_until_ms = 0
+        row.lease_until_ms = -LONG_MS
 
 
 def cut_the_power_after(database: Database, call: Callable[[Session], object]) -> None:
@@ -127,6 +133,23 @@ def test_success_brings_the_next_job_in_the_same_transaction(database, worker):
     assert following.args == {"lesson_uid": "l"}
 
 
+@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize("how", ["refused", "killed"])
+def test_what_must_know_of_a_failure_too_comes_after_it_and_other_work_does_not(database, worker, tmp_path, always, how):
+    then = {"kind": "courses.publish_if_ready", "args": {"lesson_uid": "l"}} | ({"always": True} if always else {})
+    uid = add(database, then=then, org_uid="Shuanghu", max_attempts=1)
+    with Worker(tmp_path / "run") as dying:
+        held = queue.claim(database, dying, KINDS, 30)
+        assert held is not None
+        if how == "refused":
+            with database.write() as session:
+                queue.fail(session, held, ToolMissing(tool="ffmpeg"))
+    assert queue.claim(database, worker, KINDS, 30) is None
+    assert state_of(database, uid).state == "failed"
+    following = queue.claim(database, worker, ["courses.publish_if_ready"], 30)
+    assert (following is not None and following.args == {"lesson_uid": "l"}) is always
+
+
 def test_a_worker_that_lost_its_lease_changes_nothing(database, worker):
     uid = add(database)
     old = queue.claim(database, worker, KINDS, 30)
@@ -200,9 +223,45 @@ def test_an_error_that_cannot_pass_is_not_tried_again(database, worker):
     held = queue.claim(database, worker, KINDS, 30)
     assert held is not None
     with database.write() as session:
-        queue.fail(session, held, DiskFull(needed_mb=9))
+        queue.fail(session, held, ToolMissing(tool="ffmpeg"))
     row = state_of(database, uid)
-    assert (row.state, row.error_code, row.error_facts) == ("failed", "storage.disk_full", {"needed_mb": 9})
+    assert (row.state, row.error_code, row.error_facts) == ("failed", "media.tool_missing", {"tool": "ffmpeg"})
+
+
+@pytest.mark.parametrize("error", [DiskFull(needed_mb=9), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_full_disk_is_waited_out_without_spending_an_attempt(database, worker, error):
+    uid, now = add(database, max_attempts=1), clock.now_ms()
+    for turn in range(4):
+        clock.freeze(now + turn * 301_000)
+        held = queue.claim(database, worker, KINDS, 30)
+        assert held is not None
+        with database.write() as session:
+            queue.fail(session, held, error)
+        row = state_of(database, uid)
+        assert (row.state, row.error_code) == ("waiting", "storage.disk_full")
+        clock.freeze(now + turn * 301_000 + 299_000)
+        assert queue.claim(database, worker, KINDS, 30) is None
+    clock.freeze(now + 5 * 301_000)
+    held = queue.claim(database, worker, KINDS, 30)
+    assert held is not None
+    with database.write() as session:
+        assert queue.finish(session, held).error_code is None
+
+
+@pytest.mark.one_writer
+def test_a_database_without_room_is_a_full_disk_too(database, worker, tmp_path):
+    add(database)
+    held = queue.claim(database, worker, KINDS, 30)
+    assert held is not None
+    small = Database(f"sqlite:///{tmp_path / 'small.db'}")
+    with small.write() as session:
+        session.execute(text("CREATE TABLE t (x)"))
+        session.execute(text("PRAGMA max_page_count = 2"))
+        with pytest.raises(DiskFull) as full:
+            session.execute(text("INSERT INTO t VALUES (zeroblob(100000))"))
+    small.close()
+    with database.write() as session:
+        assert queue.fail(session, held, full.value).error_code == "storage.disk_full"
 
 
 def test_an_error_that_nobody_foresaw_gets_its_attempts(database, worker):
@@ -222,6 +281,63 @@ def test_a_job_that_kills_every_worker_ends_as_failed(database, worker, tmp_path
     assert queue.claim(database, worker, KINDS, 30) is None
     row = state_of(database, uid)
     assert (row.state, row.error_code) == ("failed", "jobs.lease_lost")
+
+
+def test_power_cuts_spend_no_attempt(database, worker, tmp_path):
+    uid = add(database, max_attempts=1)
+    for cut in range(3):
+        with Worker(tmp_path / "run") as dying:
+            assert queue.claim(database, dying, KINDS, 30) is not None
+            lock = tmp_path / "run" / f"worker-{dying.name.partition('/')[2]}.lock"
+            os.link(lock, tmp_path / "kept")
+        (tmp_path / "kept").write_text(f"boot {cut}")  # what the file says after the next boot: another one's name
+        (tmp_path / "kept").rename(lock)
+    held = queue.claim(database, worker, KINDS, 30)
+    assert held is not None
+    assert (held.uid, held.attempt) == (uid, 4)
+
+
+def test_a_lease_counted_on_another_machine_holds_nothing_for_ever(database, worker, tmp_path):
+    uid = add(database)
+    with Worker(tmp_path / "the machine that was backed up") as elsewhere:
+        assert queue.claim(database, elsewhere, KINDS, 30) is not None
+    with database.write() as session:
+        row = session.get_one(JobRow, uid)
+        assert row.lease_until_ms is not None
+        row.lease_until_ms += 400 * 86_400_000  # it had run for so long
+    assert queue.claim(database, worker, KINDS, 30) is not None
+
+
+def test_on_one_machine_a_worker_that_lives_keeps_its_job_through_a_lease_without_beats(database, worker, tmp_path):
+    """A long writer keeps all beats waiting. PostgreSQL has none, and other machines that go by the lease."""
+    uid = add(database)
+    with Worker(tmp_path / "run") as other:
+        held = queue.claim(database, other, KINDS, 30)
+        assert held is not None
+        with database.write() as session:
+            row = session.get_one(JobRow, uid)
+            assert row.lease_until_ms is not None
+            row.lease_until_ms -= 60_000
+        if not database.is_sqlite:
+            assert queue.claim(database, worker, KINDS, 30) is not None
+            return
+        assert queue.claim(database, worker, KINDS, 30) is None
+        with database.write() as session:
+            assert queue.beat(session, held)
+
+
+def test_what_a_holder_must_let_go_is_told_without_writing(database, worker):
+    uids = [add(database), add(database), add(database)]
+    claims = [queue.claim(database, worker, KINDS, 30) for _ in uids]
+    held = [each for each in claims if each is not None]
+    with database.write() as session:
+        queue.cancel(session, held[0].uid)
+        queue.finish(session, held[1])
+    with database.read() as session:
+        reasons = queue.to_let_go(session, held)
+    assert {uid: error.code for uid, error in reasons.items()} == {
+        held[0].uid: "jobs.cancelled", held[1].uid: "jobs.lease_lost",
+    }  # fmt: skip
 
 
 def test_work_that_is_given_back_spends_no_attempt_and_fences_the_giver(database, worker):

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from eduhub import worker
-from eduhub.errors import EncodeInterrupted, LinkDown
+from eduhub import clock, worker
+from eduhub.errors import EncodeInterrupted, LeaseLost, LinkDown
 from eduhub.installation import Installation, JobContext
-from eduhub.jobs import queue
+from eduhub.jobs import queue, workers
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker, any_alive
+from eduhub.jobs.shift import Running
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,3 +251,45 @@ def test_a_timer_job_is_not_piled_up_while_one_waits(yard):
 def test_a_node_syncs_by_timer_and_a_hub_does_not(make_settings):
     names = {role: {timer.name for timer in worker.timers_of(make_settings(role=role))} for role in ("hub", "node")}
     assert names["node"] - names["hub"] == {"sync.round"}
+
+
+@pytest.mark.one_writer
+def test_a_long_writer_takes_no_job_from_a_worker_that_lives(yard):
+    """On SQLite nobody beats while somebody writes; a machine with its own PostgreSQL has no such writer."""
+    started, release = threading.Event(), threading.Event()
+
+    def slow(context: JobContext) -> None:
+        started.set()
+        while not release.wait(0.01):
+            context.progress(0.5)
+
+    uid = yard.enqueue("slow")
+    with Inside(yard.installation, {"slow": slow}):
+        assert started.wait(20)
+        lease_s = yard.installation.settings.job_lease_s
+        with yard.installation.database.write() as session:
+            held_until = clock.monotonic_s() + 1.5 * lease_s
+            wait_until(lambda: clock.monotonic_s() > held_until)
+            session.rollback()
+        release.set()
+        wait_until(lambda: yard.state(uid) == "done")
+    with yard.installation.database.read() as session:
+        assert session.get_one(JobRow, uid).attempt == 1
+
+
+def test_a_worker_cut_off_from_a_shared_database_lets_go_within_its_lease():
+    held = queue.Claim("uid", "slow", {}, 1, 5, 15.0)
+    cut_off = Running(held, threading.Event(), silent_after_s=13.5, beaten_s=clock.monotonic_s() - 14)
+    with pytest.raises(LeaseLost):
+        cut_off.progress(0.5)
+    Running(held, threading.Event(), silent_after_s=None, beaten_s=clock.monotonic_s() - 14).progress(0.5)
+
+
+def test_a_worker_is_on_the_list_while_it_works_and_off_it_when_it_stopped(yard):
+    def listed() -> list[bool]:
+        with yard.installation.database.read() as session:
+            return [each.alive for each in workers.all_of(session, yard.installation.settings.data_dir / "run")]
+
+    with Inside(yard.installation, {}):
+        wait_until(lambda: listed() == [True])
+    assert listed() == []

@@ -1,6 +1,7 @@
 """What is in the repository speaks of the project alone."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from tests.layout.test_sizes import ROOT, files
@@ -41,6 +42,13 @@ def test_nothing_is_left_to_do_in_the_code() -> None:
     mark = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
     code = [(name, text) for name, text in texts() if name.endswith((".py", ".ts", ".mjs", ".html"))]
     assert [name for name, text in code if mark.search(text)] == []
+
+
+def test_no_link_is_tracked() -> None:
+    # A link in the place of a folder that git ignores would take that folder away in every checkout.
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert files()
+    assert [line for line in listed.splitlines() if line.startswith("120000")] == []
 
 
 def test_every_module_says_what_it_is() -> None:

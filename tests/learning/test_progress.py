@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from eduhub.db import Database
 from eduhub.errors import BadFormat
-from eduhub.learning import events, progress
+from eduhub.learning import events, parsing, progress
 from eduhub.learning.models import Event, Progress
 from eduhub.uids import new_uid
 
@@ -147,7 +147,7 @@ def test_the_vectors_of_the_format_document_hold():
 
 def test_an_event_row_in_quarantine_books_nothing(database):
     with database.write() as session:
-        row = events.parse(watched(new_uid(), (0, 1_000)), source=BOX)
+        row = parsing.parse(watched(new_uid(), (0, 1_000)), source=BOX)
         row.quarantined = "impossible_times"
         assert progress.apply(session, row) == []
         assert isinstance(row, Event)

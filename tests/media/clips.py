@@ -107,6 +107,181 @@ def cut_off(target: Path) -> Path:
     return target
 
 
+# --- what cameras, phones and recorders make ------------------------------------------
+
+
+def _left_white(target: Path, *, size: str = "160x96") -> Path:
+    """1 s, the left half white."""
+    return make(
+        target, "-f", "lavfi", "-i", f"color=black:s={size}:r=10:d=1,drawbox=w=iw/2:h=ih:c=white:t=fill", "-c:v", "mpeg4"
+    )
+
+
+def turned_90(target: Path) -> Path:
+    """Stored lying, to be turned left by a quarter: white comes to the bottom."""
+    return _turned(target, 90)
+
+
+def turned_180(target: Path) -> Path:
+    """Stored upside down: white comes to the right."""
+    return _turned(target, 180)
+
+
+def turned_270(target: Path) -> Path:
+    """To be turned right by a quarter: white comes to the top."""
+    return _turned(target, 270)
+
+
+def _turned(target: Path, degrees: int) -> Path:
+    lying = _left_white(target.with_name("lying.mp4"))
+    return make(target, "-display_rotation", str(degrees), "-i", str(lying), "-c", "copy")
+
+
+def portrait(target: Path) -> Path:
+    """Stored upright, without a note."""
+    return _left_white(target, size="96x160")
+
+
+def _moving(target: Path, size: str, fps: int, *options: str, seconds: float = 1) -> Path:
+    return make(target, "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}", *options)
+
+
+_QUICK = ("-c:v", "libx264", "-preset", "ultrafast")
+
+
+def fifty(target: Path) -> Path:
+    """A camera's 50 pictures a second."""
+    return _moving(target, "160x96", 50, *_QUICK)
+
+
+def sixty(target: Path) -> Path:
+    """A game recorder's 60 pictures a second."""
+    return _moving(target, "160x96", 60, *_QUICK)
+
+
+def four_k(target: Path) -> Path:
+    """A phone's 3840x2160, three pictures of it."""
+    return _moving(target, "3840x2160", 5, *_QUICK, seconds=0.6)
+
+
+def odd_window(target: Path) -> Path:
+    """A window of 853x479, as screen recorders take it."""
+    return make(
+        target, "-f", "lavfi", "-i", "testsrc2=s=854x480:r=5:d=1,crop=853:479:0:0:exact=1,format=yuv444p", *_QUICK
+    )
+
+
+def interlaced(target: Path) -> Path:
+    """A bar that moves 8 pixels a field: 25 pictures a second of two fields each."""
+    moving = "color=black:s=160x96:r=50:d=1[b];color=white:s=16x96:r=50:d=1[w];[b][w]overlay=x='mod(8*n,144)',interlace"
+    return make(
+        target, "-f", "lavfi", "-i", moving, "-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-q:v", "2", "-f", "mpegts"
+    )
+
+
+COLOUR = (40, 160, 200)
+
+
+def _coloured(target: Path, colours: str, *options: str) -> Path:
+    red, green, blue = COLOUR
+    plain = f"color=0x{red:02x}{green:02x}{blue:02x}:s=160x96:r=5:d=1,format=gbrp,{colours}"
+    return make(target, "-f", "lavfi", "-i", plain, *options)
+
+
+def screen_in_rgb(target: Path) -> Path:
+    """A screen recorder that keeps red, green and blue."""
+    return _coloured(target, "format=gbrp", "-c:v", "libx264rgb", "-preset", "ultrafast")
+
+
+def camera_of_422_10(target: Path) -> Path:
+    """A camera's 10 bits and 4:2:2 in BT.709."""
+    return _coloured(
+        target, "scale=out_color_matrix=bt709,format=yuv422p10le,setparams=colorspace=bt709", *_QUICK
+    )
+
+
+def old_camera_of_601(target: Path) -> Path:
+    """What says nothing of its colours and is small."""
+    return _coloured(target, "scale=out_color_matrix=bt601,format=yuv420p", *_QUICK)
+
+
+def full_range_mjpeg(target: Path) -> Path:
+    """A cheap camera's JPEG pictures, with the full range of light."""
+    return _coloured(
+        target, "scale=out_color_matrix=bt601:out_range=full,format=yuvj420p", "-c:v", "mjpeg", "-q:v", "2", "-f", "avi"
+    )
+
+
+def hdr_pq(target: Path) -> Path:
+    """HDR10: black, paper white (203 cd/m2) and a lamp (1000 cd/m2)."""
+    return _hdr(target, "smpte2084", 572, 723)
+
+
+def hdr_hlg(target: Path) -> Path:
+    """A phone's HLG: black, paper white and a lamp."""
+    return _hdr(target, "arib-std-b67", 721, 940)
+
+
+def _hdr(target: Path, transfer: str, white: int, lamp: int) -> Path:
+    light = (
+        f"color=black:s=192x108:r=5:d=1,format=yuv420p10le,geq=lum='if(lt(X,64),64,if(lt(X,128),{white},{lamp}))':cb=512:cr=512,"
+        f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
+    )
+    return make(
+        target, "-f", "lavfi", "-i", light, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"
+    )
+
+
+def cut_by_the_phone(target: Path) -> Path:
+    """`flash_and_beep` without its first 1.3 s, as phones cut: by an edit list, all pictures still in the file."""
+    whole = flash_and_beep(target.with_name("whole.mov"))
+    return make(target, "-ss", "1.3", "-i", str(whole), "-c:v", "copy", "-c:a", "aac", "-f", "mp4")
+
+
+def late_sound_by_edit_list(target: Path) -> Path:
+    """2 s of pictures whose sound begins after 1 s, by an empty edit."""
+    return make(
+        target, *_sources("testsrc2=s=160x96:r=10:d=2", "color=black:d=1")[:4], "-itsoffset", "1", "-f", "lavfi", "-i",
+        "sine=f=300:d=1", "-map", "0:v", "-map", "1:a", "-c:v", "mpeg4", "-c:a", "aac",
+    )  # fmt: skip
+
+
+def three_voices(target: Path) -> Path:
+    """300 Hz in Chinese, 900 Hz in Tibetan (the default one), and a track in a codec that we do not open."""
+    return make(
+        target, "-f", "lavfi", "-i", "testsrc2=s=160x96:r=5:d=2", "-f", "lavfi", "-i", "sine=f=300:d=2", "-f", "lavfi",
+        "-i", "sine=f=900:d=2", "-f", "lavfi", "-i", "sine=f=2000:d=2", "-map", "0", "-map", "1", "-map", "2", "-map", "3",
+        "-c:v", "mpeg4", "-c:a", "aac", "-c:a:2", "tta", "-metadata:s:a:0", "language=zho", "-metadata:s:a:1",
+        "language=bod", "-metadata:s:a:1", "title=Tibetan voice", "-disposition:a:0", "0", "-disposition:a:1", "default",
+        "-f", "matroska",
+    )  # fmt: skip
+
+
+def two_pictures(target: Path) -> Path:
+    """The speaker, small, and the slides, large."""
+    return make(
+        target, *_sources("testsrc2=s=80x64:r=5:d=1", "testsrc2=s=320x180:r=5:d=1"), "-map", "0", "-map", "1",
+        "-c:v", "mpeg4", "-f", "matroska",
+    )  # fmt: skip
+
+
+def slide_that_stays(target: Path) -> Path:
+    """100 s in four pictures: white at 0, black at 70, white at 90, and the last at 99."""
+    shown = (
+        "color=white:s=64x48:r=1:d=100,drawbox=c=black:t=fill:enable='between(t,70,89)',"
+        "select='eq(n,0)+eq(n,70)+eq(n,90)+eq(n,99)'"
+    )
+    return make(
+        target, *_sources(shown, "sine=f=300:d=100:r=8000"), "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast",
+        "-c:a", "libopus", "-f", "matroska",
+    )  # fmt: skip
+
+
+def loud_throughout(target: Path) -> Path:
+    """6 s of a steady tone: every cut falls into the middle of a wave."""
+    return make(target, "-f", "lavfi", "-i", "aevalsrc=0.5*sin(2*PI*97*t):s=48000:d=6", "-c:a", "pcm_s16le", "-f", "wav")
+
+
 # --- hostile files --------------------------------------------------------------------
 
 

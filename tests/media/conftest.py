@@ -4,14 +4,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eduhub.config import Settings
 from eduhub.media import encode, segment
 from eduhub.media.segment import Track
-from tests.media import clips
+from tests.media import clips, stepping
+from tests.shared import made_once
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus"
 
@@ -33,9 +36,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Path],
     made: dict[str, Path] = {}
 
     def get(recipe: Callable[[Path], Path]) -> Path:
-        if recipe.__name__ not in made:
-            made[recipe.__name__] = recipe(tmp_path_factory.mktemp(recipe.__name__) / "lesson.mp4")
-        return made[recipe.__name__]
+        name = recipe.__name__
+        if name not in made:
+            made[name] = made_once(tmp_path_factory, name, lambda folder: recipe(folder / "lesson.mp4"))
+        return made[name]
 
     return get
 
@@ -48,11 +52,29 @@ def encoded(
     made: dict[str, Encoded] = {}
 
     def get(recipe: Callable[[Path], Path]) -> Encoded:
-        if recipe.__name__ not in made:
-            folder = tmp_path_factory.mktemp(f"encoded_{recipe.__name__}")
-            settings = Settings(data_dir=folder / "unused")
-            made[recipe.__name__] = Encoded(folder, encode.encode_file(clip(recipe), folder, settings, language="zh"))
-        return made[recipe.__name__]
+        name = recipe.__name__
+        if name not in made:
+            made[name] = made_once(tmp_path_factory, f"encoded_{name}", partial(encode_in, clip(recipe)))
+        return made[name]
+
+    def encode_in(source: Path, folder: Path) -> Encoded:
+        settings = Settings(data_dir=folder / "unused")
+        return Encoded(folder, encode.encode_file(source, folder, settings, language="zh"))
+
+    return get
+
+
+@pytest.fixture
+def steps(clip: Callable[[Callable[[Path], Path]], Path], tmp_path: Path) -> Callable[..., stepping.Stepped]:
+    """`steps(clips.fifty, "v360")`: those steps of that clip; without names its facts alone."""
+    count = 0
+
+    def get(make: Callable[[Path], Path], *names: str, **options: Any) -> stepping.Stepped:
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"steps-{count}"
+        folder.mkdir()
+        return stepping.run(clip(make), folder, *names, **options)
 
     return get
 

@@ -6,14 +6,16 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 
 from eduhub.media import boxes
-from tests.media.conftest import Encoded
 
-Make = Callable[[Callable[[Path], Path]], Encoded]
+if TYPE_CHECKING:
+    from tests.media.conftest import Encoded
+
+Make = Callable[[Callable[[Path], Path]], "Encoded"]
 VIDEO, AUDIO = ("v240", "v360", "v720"), ("aac", "opus")
 
 
@@ -29,7 +31,7 @@ def decode(payload: bytes | Path) -> list[tuple[float, Any]]:
         return [(frame.time - late_s, frame) for frame in container.decode(container.streams[0])]
 
 
-def read_index(made: Encoded) -> dict[str, Any]:
+def read_index(made: "Encoded") -> dict[str, Any]:
     return json.loads((made.folder / "index.json").read_bytes())
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eduhub.errors import BadFormat
-from eduhub.media import boxes, segment
+from eduhub.media import binding, boxes, segment
 from tests.media import clips
 from tests.media.conftest import Encoded
 
@@ -95,4 +95,5 @@ def test_the_tracks_of_the_vectors_give_their_rows_of_the_index(tmp_path: Path) 
         path = tmp_path / vector["row"]["name"]
         path.write_bytes(base64.b64decode(vector["file"]))
         track = segment.read_track(path.name, path, vector["row"]["language"])
-        assert segment.index_document(1, [track], None)["tracks"] == [vector["row"]]
+        bound = binding.bind([track.index_row], None, 1)
+        assert json.loads(bound[0].payload)["tracks"] == [vector["row"]]

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from eduhub.config import Settings
-from eduhub.media import encode, index, making, workroom
+from eduhub.errors import EncodeFailed
+from eduhub.media import encode, index, ladder, making, transcode, workroom
+from eduhub.media.facts import Probe
 from eduhub.signing import sha256_hex
-from tests.media import clips
+from tests.media import clips, stepping
 from tests.media.reading import AUDIO, VIDEO, Make, beeps_of, decode, flashes_of, read_index
 
 pytestmark = pytest.mark.ffmpeg
@@ -164,6 +166,67 @@ def test_the_poster_is_a_small_webp(encoded: Make) -> None:
         assert (poster.format, poster.width) == ("WEBP", 320)
 
 
+def test_the_strip_shows_the_stills_in_their_order_on_one_sheet(tmp_path: Path) -> None:
+    colours = "color=red:s=320x180:r=1:d=40[a];color=lime:s=320x180:r=1:d=30[b];color=blue:s=320x180:r=1:d=30[c];[a][b][c]concat=3"
+    source = clips.make(tmp_path / "three.mp4", "-f", "lavfi", "-i", colours, "-c:v", "mpeg4")
+    strip = stepping.run(source, tmp_path, "floor").facts("strip")
+    assert {key: strip[key] for key in ("columns", "tiles", "every_s", "tile_width", "tile_height", "width", "height")} == {
+        "columns": 4, "tiles": 4, "every_s": 30, "tile_width": 160, "tile_height": 90, "width": 640, "height": 90,
+    }  # fmt: skip
+    with Image.open(tmp_path / "out" / "strip.webp") as sheet:
+        assert (sheet.format, sheet.size) == ("WEBP", (640, 90))
+        seen = [sheet.convert("RGB").getpixel((80 + 160 * number, 45)) for number in range(4)]
+    assert ["rgb"[colour.index(max(colour))] for colour in seen] == ["r", "r", "g", "b"]
+
+
+def test_a_step_that_writes_more_than_was_kept_free_for_it_is_stopped(
+    clip: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "most_bytes", lambda _chosen, _step: 20_000)
+    with pytest.raises(EncodeFailed):
+        stepping.run(clip(clips.lesson), tmp_path, "v240")
+
+
+@pytest.mark.parametrize("hidden", ["second", "folder/second"])
+def test_many_small_files_are_counted_together_wherever_they_are_put(hidden: str, tmp_path: Path) -> None:
+    watch = transcode.watched(tmp_path, 10_000)
+    (tmp_path / "first").write_bytes(bytes(3000))
+    watch()
+    (tmp_path / hidden).parent.mkdir(exist_ok=True)
+    (tmp_path / hidden).write_bytes(bytes(1000))
+    with pytest.raises(EncodeFailed):
+        watch()
+
+
+def test_no_step_writes_more_than_what_is_kept_free_for_it(encoded: Make) -> None:
+    made = encoded(clips.lesson)
+    chosen = ladder.choose(Probe.from_json({key: value for key, value in made.report.source.items() if key != "file"}))
+    sizes = {row["name"]: row["bytes"] for row in made.report.renditions}
+    for step in chosen.steps:
+        names = [rung.name for rung in (*step.video, *step.audio)] + (["stills", "poster", "strip"] if step.stills else [])
+        names += ["download"] if chosen.has_download(step) else []
+        assert sum(sizes[name] for name in names) <= ladder.most_bytes(chosen, step)
+
+
+def test_cancelling_is_heard_while_a_step_and_the_download_are_made(clip: Any, encoded: Make, tmp_path: Path) -> None:
+    class Cancelled(Exception):
+        pass
+
+    def cancel(*_done: float) -> None:
+        raise Cancelled
+
+    settings = Settings(data_dir=tmp_path)
+    with workroom.staged(clip(clips.silent), tmp_path / "work") as work:
+        probe = making.look(work, settings)
+        chosen = ladder.choose(probe)
+        for step in chosen.steps:
+            with pytest.raises(Cancelled):
+                making.make_step(work, settings, probe, chosen, step, cancel)
+        track = encoded(clips.lesson).folder / "v240.mp4"
+        with pytest.raises(Cancelled):
+            making.download_part(work, (track,), chosen, settings, cancel)
+
+
 def test_the_manifest_names_every_file_with_its_hash_and_measures(encoded: Make) -> None:
     made = encoded(clips.lesson)
     manifest = json.loads((made.folder / "manifest.json").read_bytes())
@@ -187,17 +250,6 @@ def test_the_same_source_gives_the_same_bytes_again_on_one_thread(encoded: Make,
     encode.encode_file(clip(clips.silent), tmp_path / "and_again", settings)
     for path in (tmp_path / "again").iterdir():
         assert path.read_bytes() == (tmp_path / "and_again" / path.name).read_bytes(), path.name
-
-
-def test_within_a_package_playlists_name_hashes_only(clip: Any, tmp_path: Path) -> None:
-    with workroom.staged(clip(clips.silent), tmp_path) as work:
-        made = making.make(work, Settings(data_dir=tmp_path), language=None, file_uris=False)
-        hashes = {part.facts["name"]: part.facts["sha256"] for part in made.parts}
-        master = m3u8.loads((work / "master.m3u8").read_text("ascii"))
-        assert [playlist.uri for playlist in master.playlists] == [hashes[f"{name}.m3u8"] for name in VIDEO]
-        media = m3u8.loads((work / "v240.m3u8").read_text("ascii"))
-        assert {segment.uri for segment in media.segments} == {hashes["v240"]}
-        assert media.segments[0].init_section.uri == hashes["v240"]
 
 
 def test_the_page_carries_whole_groups_of_the_first_seconds(encoded: Make) -> None:

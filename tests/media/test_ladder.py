@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eduhub.errors import BadInput
 from eduhub.media import ladder
 from eduhub.media.facts import AudioFacts, Probe, VideoFacts
 
@@ -28,6 +29,35 @@ def test_a_lecture_gets_three_videos_two_sounds_and_stills() -> None:
     assert chosen.stills is not None
     assert (chosen.stills.width, chosen.stills.height, chosen.stills.every_s) == (1280, 720, 30)
     assert chosen.floor == ("index", "stills", "poster", "aac")
+
+
+def test_the_floor_is_the_first_step_and_each_video_is_one_of_its_own() -> None:
+    chosen = ladder.choose(LECTURE)
+    assert [step.name for step in chosen.steps] == ["floor", "v240", "v360", "v720"]
+    floor = chosen.steps[0]
+    assert ([rung.name for rung in floor.audio], floor.video, floor.stills) == (["aac", "opus"], (), chosen.stills)
+    assert [chosen.has_download(step) for step in chosen.steps] == [False, True, False, False]
+    with pytest.raises(BadInput):
+        chosen.step("v1080")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "tiles", "every_s", "columns"), [(0.25, 1, 30, 1), (3, 6, 30, 6), (45, 90, 30, 10), (360, 90, 240, 10)]
+)
+def test_the_strip_of_a_long_lecture_has_wider_gaps_and_never_more_than_a_hundred_pictures(
+    minutes: float, tiles: int, every_s: int, columns: int
+) -> None:
+    strip = ladder.choose(replace(LECTURE, duration_ms=round(60_000 * minutes))).strip
+    assert strip is not None
+    assert (strip.tiles, strip.every_s, strip.columns) == (tiles, every_s, columns)
+    assert (strip.tile_width, strip.tile_height) == (160, 90)
+
+
+def test_facts_come_back_from_the_database_as_they_were_also_those_of_0_1() -> None:
+    assert Probe.from_json(LECTURE.as_json()) == replace(LECTURE, sounds=(VOICE,))
+    old = LECTURE.as_json()
+    del old["sounds"], old["edited"], old["video"]["hdr"], old["video"]["matrix"], old["audio"]["language"]
+    assert ladder.choose(Probe.from_json(old)) == ladder.choose(LECTURE)
 
 
 def test_a_small_source_is_never_enlarged_and_gets_finer_steps_instead() -> None:

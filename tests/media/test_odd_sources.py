@@ -10,6 +10,7 @@ from PIL import Image
 
 from eduhub.config import Settings
 from eduhub.media import encode
+from eduhub.media.recipes import Recipe
 from tests.media import clips
 from tests.media.reading import Make, decode, read_index, samples
 
@@ -69,7 +70,9 @@ def test_a_voice_in_the_centre_of_5_1_is_as_loud_as_it_was(encoded: Make) -> Non
 
 
 def test_the_real_lecture_fits_a_slow_link(hall_lecture: Path, tmp_path: Path) -> None:
-    made = encode.encode_file(hall_lecture, tmp_path / "out", Settings(data_dir=tmp_path))
+    # Its first half is enough, and takes half the time.
+    recipe = Recipe(edit=((0, 31_000),))
+    made = encode.encode_file(hall_lecture, tmp_path / "out", Settings(data_dir=tmp_path), recipe=recipe)
     rates = {row["name"]: row["kbit_s"] for row in made.renditions}
     assert made.source["audio"]["channels"] == 6
     assert rates["v240"] + rates["opus"] < 90
@@ -77,4 +80,4 @@ def test_the_real_lecture_fits_a_slow_link(hall_lecture: Path, tmp_path: Path) -
     assert rates["aac"] < 36
     assert [made.source["video"][side] for side in ("width", "height")] == [320, 240]
     assert {(row["width"], row["height"]) for row in made.renditions if row["kind"] == "video"} == {(320, 240)}
-    assert len(json.loads((tmp_path / "out" / "index.json").read_bytes())["stills"]["items"]) in (2, 3)
+    assert len(json.loads((tmp_path / "out" / "index.json").read_bytes())["stills"]["items"]) == 2

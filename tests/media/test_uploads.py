@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import flask
@@ -12,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from eduhub import clock
 from eduhub.delivery.models import BlobRow
 from eduhub.errors import DiskFull, EduHubError, UploadCutShort, UploadRefused, UploadTooLarge
 from eduhub.installation import Installation
@@ -19,6 +21,7 @@ from eduhub.jobs.models import JobRow
 from eduhub.media import http, intents, uploads
 from eduhub.media.intents import UploadIntent
 from eduhub.media.models import Source
+from eduhub.media.recipes import WHOLE
 from eduhub.signing import sha256_hex
 from eduhub.uids import new_uid
 
@@ -58,7 +61,8 @@ def test_a_whole_file_is_kept_with_its_row_and_its_next_jobs(installation: Insta
     assert installation.blobs.path(sha256_hex(FILM)).read_bytes() == FILM
     with installation.database.read() as session:
         job = session.scalars(select(JobRow)).one()
-        assert (job.kind, job.args, job.then) == ("media.prepare", {"source_uid": intent.source_uid}, intent.then)
+        args = {"source_uid": intent.source_uid, "recipe": WHOLE.as_json()}
+        assert (job.kind, job.args, job.then) == ("media.prepare", args, intent.then)
         assert session.get_one(BlobRow, sha256_hex(FILM)).bytes == len(FILM)
     assert not any((installation.settings.data_dir / "incoming").iterdir())
 
@@ -226,3 +230,57 @@ def test_the_form_is_not_read_by_name_of_a_path(client: FlaskClient, token: str,
     sent = form(("intent", None, token.encode()), ("file", "../../../../tmp/film.mp4", FILM))
     assert client.post("/media/uploads", **sent).status_code == 303
     assert not list(tmp_path.rglob("film.mp4"))
+
+
+def endless(first: bytes, then: bytes) -> io.RawIOBase:
+    """The body of a stranger who never comes to the point; it counts what was read of it."""
+
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size: int = -1, /) -> bytes:
+            payload = ((b"" if self.given else first) + then * (1 + size // len(then)))[:size]
+            self.given += len(payload)
+            if self.given > 4 << 20:
+                raise AssertionError("megabytes are kept in memory for a stranger")
+            return payload
+
+    return Endless()
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (b"", b"before anything begins "),
+        (b'--x\r\nContent-Disposition: form-data; name="intent"', b"; more=more"),
+        (b'--x\r\nContent-Disposition: form-data; name="intent"\r\n', b"X-More: more\r\n"),
+        (b'--x\r\nContent-Disposition: form-data; name="intent"\r\n\r\n', b"y"),
+        (b'--x\r\nContent-Disposition: form-data; name="intent"\r\n\r\n', b"\r\n"),
+    ],
+)
+def test_a_form_that_never_comes_to_its_intent_is_refused_soon(client: FlaskClient, first: bytes, then: bytes) -> None:
+    sent = {"CONTENT_TYPE": "multipart/form-data; boundary=x", "CONTENT_LENGTH": str(1 << 30)}
+    answer = client.post("/media/uploads", environ_overrides=sent | {"wsgi.input": endless(first, then)})
+    assert answer.status_code == 400
+
+
+def test_forms_without_an_intent_do_not_keep_others_waiting(
+    client: FlaskClient, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = form(("intent", None, token.encode()), ("file", "film.mp4", FILM))
+
+    class Dripping(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            monkeypatch.setattr(http, "_INTENT_WITHIN_S", 60.0)
+            refused = client.application.test_client().post("/media/uploads", **good)
+            assert (refused.status_code, refused.json) == (400, {"code": "media.upload_cut_short"})
+            clock.sleep_s(0.01)
+            return super().read(1)
+
+    monkeypatch.setattr(http, "_STRANGERS", BoundedSemaphore(1))
+    monkeypatch.setattr(http, "_INTENT_WITHIN_S", 0.0)
+    sent = {"CONTENT_TYPE": "multipart/form-data; boundary=frontier", "CONTENT_LENGTH": "900000"}
+    dripping = Dripping(good["data"])
+    assert client.post("/media/uploads", environ_overrides=sent | {"wsgi.input": dripping}).status_code == 400
+    assert dripping.tell() == 1
+    assert client.post("/media/uploads", **good).status_code == 303

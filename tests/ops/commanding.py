@@ -1,6 +1,5 @@
 """The command `eduhub` in a process of its own, for the tests of this folder."""
 
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from eduhub import config
 from eduhub.config import Settings
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +22,4 @@ def eduhub(settings: Settings, *arguments: str, typed: str = "", **environment: 
 
 def on_a_free_port(settings: Settings) -> Settings:
     """The same settings on a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return replace(settings, port=probe.getsockname()[1])
+    return replace(settings, port=free_port())

@@ -15,6 +15,7 @@ from tests.ops.commanding import eduhub
 PASSWORD = "three-grey-yaks"
 
 
+@pytest.mark.any_engine
 def test_a_setting_that_cannot_be_used_stops_the_start_and_is_named(settings: Settings) -> None:
     done = eduhub(settings, "status", EDUHUB_PORT="eighty")
     assert done.returncode == 1
@@ -23,30 +24,35 @@ def test_a_setting_that_cannot_be_used_stops_the_start_and_is_named(settings: Se
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.any_engine
 def test_a_variable_that_is_no_setting_stops_the_start_too(settings: Settings) -> None:
     done = eduhub(settings, "status", EDUHUB_PROT="8080")
     assert done.returncode == 1
     assert "EDUHUB_PROT" in done.stderr
 
 
+@pytest.mark.any_engine
 def test_help_works_even_with_a_bad_setting(settings: Settings) -> None:
     done = eduhub(settings, "--help", EDUHUB_PORT="eighty")
     assert done.returncode == 0
     assert "serve" in done.stdout
 
 
+@pytest.mark.any_engine
 def test_an_unknown_command_is_refused_with_a_hint(settings: Settings) -> None:
     done = eduhub(settings, "srve")
     assert done.returncode == 2
     assert "No such command" in done.stderr
 
 
+@pytest.mark.any_engine
 def test_settings_lists_every_setting_with_its_value(settings: Settings) -> None:
     listed = json.loads(eduhub(settings, "settings", "--json").stdout)
     assert set(listed) == {config.variable(row.name) for row in config.table()}
     assert listed["EDUHUB_SECURE_COOKIES"]["value"] == "no"
 
 
+@pytest.mark.any_engine
 def test_settings_does_not_show_the_password_in_a_database_address(settings: Settings) -> None:
     shown = eduhub(settings, "settings", EDUHUB_DATABASE="postgresql+psycopg://hub:s3cret@db/eduhub").stdout
     assert "s3cret" not in shown
@@ -108,6 +114,7 @@ def test_status_counts_what_is_here(settings: Settings) -> None:
         ("node", ("demo",), "hub"),
     ],
 )
+@pytest.mark.any_engine
 def test_a_command_for_the_other_kind_of_machine_says_so(
     make_settings: Callable[..., Settings], role: str, arguments: tuple[str, ...], hint: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import wave
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,13 @@ def test_a_language_without_a_voice_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.ffmpeg
+@pytest.mark.any_engine
 def test_a_lecture_becomes_a_film_with_sound(settings: Settings, tmp_path: Path) -> None:
     seen: list[float] = []
     target = tmp_path / "short.mp4"
-    film.make(SHORT, target, tmp_path, program.find(settings).path, seen.append)
+    spoken = film.make(SHORT, target, tmp_path, program.find(settings).path, seen.append)
+    assert [one.text for one in spoken if one.is_title] == [slide.title for slide in SHORT.slides]
+    assert all(before.end_ms <= after.start_ms for before, after in pairwise(spoken))
     said = subprocess.run(
         [str(program.find(settings).path), "-hide_banner", "-i", str(target)], capture_output=True, text=True, check=False
     ).stderr
@@ -88,6 +92,7 @@ def test_what_is_taught_is_in_two_languages_and_titled_in_three() -> None:
 
 
 @pytest.mark.ffmpeg
+@pytest.mark.any_engine
 def test_a_film_of_still_slides_goes_through_the_pipeline(settings: Settings, tmp_path: Path) -> None:
     """Samples of a still picture are all of one size, which a fragment then says only once."""
     (tmp_path / "film").mkdir()

@@ -9,7 +9,7 @@ import pytest
 from eduhub import clock
 from eduhub.config import Settings
 from eduhub.installation import Installation
-from eduhub.ops import doctor
+from eduhub.ops import doctor, nginx
 from tests.ops.commanding import eduhub
 
 
@@ -39,6 +39,15 @@ def test_keys_that_others_can_read_are_named(settings: Settings, installation: I
 def test_an_ffmpeg_that_is_not_there_is_noticed(settings: Settings, installation: Installation) -> None:
     (advice,) = ailing(replace(settings, ffmpeg="/nowhere/ffmpeg"))
     assert "ffmpeg" in advice
+
+
+def test_a_demanded_nginx_that_is_not_there_is_noticed(
+    settings: Settings, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nginx, "program", lambda: None)
+    assert ailing(settings) == []  # gunicorn alone does
+    (advice,) = ailing(replace(settings, web_server="nginx"))
+    assert "nginx-light" in advice
 
 
 def test_a_clock_of_the_year_1970_is_noticed(settings: Settings, installation: Installation) -> None:

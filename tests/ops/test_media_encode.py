@@ -10,7 +10,7 @@ from eduhub.config import Settings
 from eduhub.media import program
 from tests.ops.commanding import eduhub
 
-pytestmark = pytest.mark.ffmpeg
+pytestmark = [pytest.mark.ffmpeg, pytest.mark.any_engine]
 
 
 @pytest.fixture

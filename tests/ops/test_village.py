@@ -22,7 +22,7 @@ from tests.ops.commanding import ROOT, on_a_free_port
 
 pytestmark = pytest.mark.processes
 
-LIMIT_S = 90
+LIMIT_S = 240
 
 
 @pytest.fixture

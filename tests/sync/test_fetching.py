@@ -1,7 +1,10 @@
 """A box fetches what its classes take, floors first, and goes on at the byte after any cut."""
 
 import errno
+import hashlib
 import os
+import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from eduhub.delivery.package import PIECE_BYTES
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import fetch, partial
+from eduhub.sync import partial, wanted
 from eduhub.sync.models import OutboxRow
 from tests.sync.world import Hub, noise, piece_hashes
 
@@ -142,7 +145,9 @@ def test_only_the_piece_that_came_wrong_is_fetched_again(hub: Hub, box: Installa
     report = hub.sync(box)
     assert report.fetched.bad_pieces == 1
     asked = [span for _method, path, span in hub.wire.requests if path.endswith(name)]
-    assert asked == ["bytes=0-", f"bytes={2 * PIECE_BYTES}-{3 * PIECE_BYTES - 1}"]
+    again = f"bytes={2 * PIECE_BYTES}-{3 * PIECE_BYTES - 1}"
+    assert [span for span, count in Counter(asked).items() if count > 1] == [again]
+    assert len(asked) == 6 + 1
     assert (box.packages_dir / package / name).read_bytes() == part_bytes(hub, package)[name]
 
 
@@ -198,15 +203,15 @@ def test_a_full_disk_is_reported_and_loses_nothing(
     hub.join(box, school)
     written = 0
 
-    def full_after(file: int, payload: bytes) -> int:
+    def full_after(file: int, payload: bytes, at: int) -> int:
         nonlocal written
         if written + len(payload) > 200_000:
             raise OSError(errno.ENOSPC, "no space left on device")
         written += len(payload)
-        return os.write(file, payload)
+        return os.pwrite(file, payload, at)
 
     with monkeypatch.context() as patch:
-        patch.setattr(partial, "write", full_after)
+        patch.setattr(partial, "pwrite", full_after)
         assert hub.sync(box).fetched.disk_full
     with hub.here.database.read() as session:
         assert "no_disk" in session.scalars(select(Event.kind)).all()
@@ -243,69 +248,71 @@ def test_outside_the_window_lessons_wait_and_the_roster_does_not(
 # --- one file, any cuts and any flipped bytes ----------------------------------------
 
 
-class Served:
-    """Serves a blob, spoils given pieces once and cuts after given numbers of bytes."""
+class Line:
+    """Brings pieces of a blob in some order, spoils some once, and ends after given numbers of bytes."""
 
-    def __init__(self, payload: bytes, cuts: list[int], spoiled: set[int]) -> None:
-        self.payload, self.cuts, self.spoiled, self.sent = payload, cuts, spoiled, 0
+    def __init__(self, payload: bytes, spoiled: set[int], order: random.Random) -> None:
+        self.payload, self.spoiled, self.order, self.sent = payload, spoiled, order, 0
 
-    def source(self, first: int, end: int | None) -> "Served.Open":
-        return Served.Open(self, first, len(self.payload) if end is None else end)
-
-    class Open:
-        def __init__(self, served: "Served", first: int, end: int) -> None:
-            self.served, self.first, self.end = served, first, end
-
-        def __enter__(self) -> "Served.Open":
-            return self
-
-        def __exit__(self, *_exception: object) -> None:
-            return None
-
-        def __iter__(self):  # type: ignore[no-untyped-def]
-            room = self.served.cuts.pop() if self.served.cuts else None
-            at = self.first
-            while at < self.end:
-                number = at // PIECE_BYTES
-                stop = min(self.end, (number + 1) * PIECE_BYTES, at + 30_000)
-                if room is not None:
-                    stop = min(stop, at + room)
-                    room -= stop - at
-                block = self.served.payload[at:stop]
-                self.served.sent += len(block)
-                if number in self.served.spoiled:
-                    self.served.spoiled.discard(number)
-                    block = bytes(byte ^ 1 for byte in block)
-                yield block
-                at = stop
-                if room == 0 and at < self.end:
-                    raise LinkDown("cut")
+    def bring(self, part: partial.PartFile, room: int | None) -> None:
+        """All that is missing, or as much as there is room for; each piece from its own beginning on."""
+        while missing := list(part.missing()):
+            first, end = self.order.choice(missing)
+            stop = min(end, first + 30_000, first + (end if room is None else room))
+            block = self.payload[first:stop]
+            if first // PIECE_BYTES in self.spoiled:
+                self.spoiled.discard(first // PIECE_BYTES)
+                block = bytes(byte ^ 1 for byte in block)
+            self.sent += len(block)
+            part.write(first, block)
+            if room is not None:
+                room -= len(block)
+                if room <= 0:
+                    return
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.integers(1, 4 * PIECE_BYTES),
-    cuts=st.lists(st.integers(1, 3 * PIECE_BYTES), max_size=6),
+    ends=st.lists(st.tuples(st.integers(1, 3 * PIECE_BYTES), st.booleans()), max_size=6),
     spoiled=st.sets(st.integers(0, 3), max_size=3),
+    seed=st.integers(0, 1000),
 )
-def test_whatever_is_cut_or_spoiled_the_file_comes_out_whole(
-    tmp_path: Path, size: int, cuts: list[int], spoiled: set[int]
+def test_whatever_is_cut_killed_or_spoiled_the_file_comes_out_whole(
+    tmp_path: Path, size: int, ends: list[tuple[int, bool]], spoiled: set[int], seed: int
 ) -> None:
     payload = noise(f"{size}", size)
-    name = __import__("hashlib").sha256(payload).hexdigest()
-    served = Served(payload, list(cuts), {number for number in spoiled if number * PIECE_BYTES < size})
-    bad = len(served.spoiled)
-    pieces = piece_hashes(payload) if size > PIECE_BYTES else None
-    part = partial.PartFile(tmp_path, name, size, pieces)
-    for _try in range(len(cuts) + 2):
-        try:
-            part.receive(served.source, lambda _count: None)  # type: ignore[arg-type]
-            break
-        except LinkDown:
-            part = partial.PartFile(tmp_path, name, size, pieces)  # as after kill -9: the file is all there is
+    name = hashlib.sha256(payload).hexdigest()
+    line = Line(payload, {number for number in spoiled if number * PIECE_BYTES < size}, random.Random(seed))
+    bad = len(line.spoiled)
+    hashes = piece_hashes(payload) if size > PIECE_BYTES else None
+    for room, is_kill in [*ends, (None, False)]:
+        with partial.PartFile(tmp_path, name, size) as part:
+            part.check_by(hashes)
+            line.bring(part, room)
+        if is_kill:
+            (tmp_path / f"{name}.come").unlink(missing_ok=True)
+    assert part.is_whole()
     assert part.path.read_bytes() == payload
-    assert served.sent <= size + bad * PIECE_BYTES + sum(cuts)
+    if not any(is_kill for _room, is_kill in ends):
+        assert line.sent <= size + bad * PIECE_BYTES
     part.path.unlink()
+
+
+def test_a_kill_costs_the_pieces_that_were_under_way_and_no_other(tmp_path: Path) -> None:
+    payload = noise("killed", 5 * PIECE_BYTES + 77)
+    name = hashlib.sha256(payload).hexdigest()
+    with partial.PartFile(tmp_path, name, len(payload)) as part:
+        for piece in (0, 3):
+            part.write(piece * PIECE_BYTES, payload[piece * PIECE_BYTES : (piece + 1) * PIECE_BYTES])
+        part.write(4 * PIECE_BYTES, payload[4 * PIECE_BYTES : 4 * PIECE_BYTES + 1000])
+    (tmp_path / f"{name}.come").unlink()  # written in good order only
+    with partial.PartFile(tmp_path, name, len(payload)) as part:
+        assert not part.can_go_on(), "what is here is not known before the piece list is"
+        part.check_by(piece_hashes(payload))
+        assert [first // PIECE_BYTES for first, _end in part.missing()] == [1, 2, 4, 5]
+        assert part.held() == 2 * PIECE_BYTES
+        assert part.bad_pieces == 0, "nothing came wrong"
 
 
 def test_nothing_queued_is_lost_when_the_link_is_down(hub: Hub, box: Installation) -> None:
@@ -315,4 +322,4 @@ def test_nothing_queued_is_lost_when_the_link_is_down(hub: Hub, box: Installatio
         hub.sync(box)
     with box.database.read() as session:
         assert session.scalars(select(OutboxRow)).all() == []
-        assert fetch.wanted_packages(session, "nobody", None) == {}
+        assert wanted.wanted_packages(session, "nobody", None) == {}

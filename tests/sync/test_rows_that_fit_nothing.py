@@ -56,7 +56,7 @@ def test_changes_with_anything_in_any_place_stop_nothing(hub: Hub, box: Installa
     incarnation = new_uid()
     bodies: list[Any] = []
     for table, (fields, _rule) in rights._RULES.items():
-        row_uid = school.org if table == "school_calendar" else None
+        row_uid = school.org if table in ("school_calendar", "children_sign_in") else None
         bodies += [
             {"changes": [[table, row_uid or new_uid(), field, 5, incarnation, school.org, odd, 1, None]]}
             for field in sorted(fields)

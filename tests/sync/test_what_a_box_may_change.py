@@ -10,6 +10,7 @@ from eduhub.accounts.models import AuditEntry, Credential, Person, RoleGrant
 from eduhub.changes import Change, FieldChange
 from eduhub.changes.merging import travelling_tables
 from eduhub.installation import Installation
+from eduhub.rosters import erasing
 from eduhub.schools.models import Enrolment, Group, Organisation
 from eduhub.sync import inbox, rights
 from eduhub.sync.models import Node
@@ -160,6 +161,21 @@ def test_its_own_child_cannot_be_enrolled_into_another_school(thief: Thief) -> N
     refused(thief, received, before)
 
 
+@pytest.mark.parametrize("table", ["enrolment", "role_grant", "credential", "learner_record"])
+def test_nothing_is_written_of_a_child_who_was_erased(thief: Thief, table: str) -> None:
+    child = thief.school.children[0]
+    with thief.hub.here.database.write() as session:
+        erasing.erase_child(session, child)
+    before = snapshot(thief)
+    fields: dict[str, Any] = {
+        "enrolment": {"person_uid": child, "group_uid": thief.school.group, "starts_on": "2026-11-25", "ended_on": None},
+        "role_grant": grant(child, "student", "group", thief.school.group),
+        "credential": card(child, thief.incarnation),
+        "learner_record": {"grade": 3},
+    }[table]
+    refused(thief, thief.write(table, child if table == "learner_record" else new_uid(), **fields), before)
+
+
 def card(person: str, machine: str, kind: str = "card") -> dict[str, Any]:
     return {"person_uid": person, "kind": kind, "verifier": "ab" * 32, "machine_uid": machine, "revoked_on": None}
 
@@ -264,6 +280,7 @@ def test_what_a_school_does_every_day_is_allowed(thief: Thief) -> None:
             "group_uid": group, "lesson_uid": new_uid(), "day": "2026-11-26", "period": 2, "dropped_on": None,
         }),
         ("school_calendar", school.org, {"current_school_year": 2027}),
+        ("children_sign_in", school.org, {"by_pictures": True, "turns_without_card": False}),
     ]  # fmt: skip
     for table, uid, fields in steps:
         assert thief.write(table, uid, **fields).applied == 1, table

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,10 @@ from babel.messages.pofile import read_po
 from flask import Flask
 
 from eduhub.app import create_app
-from eduhub.delivery import keys
+from eduhub.config import Settings
 from eduhub.installation import Installation
-from tests.web.world import Reader, World, settle
+from tests.web.rights.county import County, opened
+from tests.web.world import Reader, World
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,12 +28,11 @@ def _catalogues_are_compiled() -> None:
         new.replace(source.with_suffix(".mo"))
 
 
-@pytest.fixture
-def world(installation: Installation) -> World:
-    """Two schools with their people, on a hub that has its keys."""
-    with installation.database.write() as session:
-        keys.make_hub_keys(session, installation.keys)
-    return settle(installation)
+@pytest.fixture(scope="module")
+def county(module_settings: Settings) -> Iterator[County]:
+    """A hub and a box that everybody of `rights/readers.py` may ask, for all tests of a file."""
+    with opened(module_settings) as made:
+        yield made
 
 
 @pytest.fixture

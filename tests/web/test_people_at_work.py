@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from eduhub.accounts.models import AuditEntry, Person
-from eduhub.courses.models import Lesson, LessonSource, PlanRow
+from eduhub.courses.models import Lesson, LessonSource
 from eduhub.installation import Installation
 from eduhub.media.models import Source
 from eduhub.schools.models import Enrolment, Organisation
@@ -191,20 +191,3 @@ def test_an_operator_makes_a_school_and_a_code_that_is_shown_once(browser: Brows
     code = re.search(r'class="code">([0-9A-Z-]{23})<', answer.text)
     assert code
     assert code[1] not in tenzin.get("/operator").text
-
-
-def test_an_admin_plans_a_lesson_and_takes_it_out_again(browser: Browser, world: World, installation: Installation) -> None:
-    pema = browser().sign_in("pema")
-    path = f"/groups/{world.group}"
-    day = re.search(r'name="day"[^>]*value="([0-9-]+)"', pema.get(path).text)
-    assert day
-    wrong = pema.post(f"{path}/plan", {"lesson_uid": world.lesson, "day": day[1], "period": "40"}, page=path)
-    assert wrong.status_code == 400
-    assert "Periods go from 1 to 15." in wrong.text
-    assert pema.post(f"{path}/plan", {"lesson_uid": world.lesson, "day": day[1], "period": "3"}, page=path).status_code == 303
-    assert "period 3" in browser().card(world.dolma_card).get("/").text or "Why ice floats" in pema.get(path).text
-    with installation.database.read() as session:
-        row = session.scalars(select(PlanRow).where(PlanRow.period == 3)).one()
-    assert pema.post(f"/plan/{row.uid}/drop", page=path).status_code == 303
-    with installation.database.read() as session:
-        assert session.get(PlanRow, row.uid).dropped_on is not None  # type: ignore[union-attr]

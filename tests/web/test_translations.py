@@ -70,6 +70,12 @@ def test_a_translation_fills_in_what_the_text_fills_in(language: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_compiles(language: str) -> None:
+    wrong = [(first(message), [str(error) for error in errors]) for message, errors in catalogue(language).check()]
+    assert wrong == []
+
+
 def test_every_sentence_of_every_error_is_found() -> None:
     sentences = {text for error in error_table() for text in (error.happened, error.kept, error.next_step)}
     assert sentences - wanted() == set()

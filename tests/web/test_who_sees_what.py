@@ -21,7 +21,7 @@ def test_a_child_finds_the_next_lesson_on_the_first_page(browser: Browser, world
     page = browser().card(world.dolma_card).get("/")
     assert page.status_code == 200
     assert "Why ice floats" in page.text
-    assert "Play · 2.6 MB" in page.text
+    assert "Play · 2.6\u00a0MB" in page.text
     assert f"/lessons/{world.lesson}" in page.text
 
 
@@ -32,7 +32,7 @@ def test_a_child_is_given_a_pass_for_the_lesson_and_no_other_place(browser: Brow
     package = page.text.split('"package":"')[1][:64]
     assert f"Path=/p/{package}/" in cookie
     assert "HttpOnly" in cookie
-    poster = page.text.split('poster="')[1].split('"')[0]
+    poster = page.text.split('class="player-still" alt="" src="')[1].split('"')[0]
     with dolma.get(poster) as picture:
         assert picture.status_code == 200
     with browser().get(poster) as refused:
@@ -176,9 +176,33 @@ def test_only_whoever_may_change_a_lesson_is_given_its_teachers_parts(
     for reader, status in ((browser().sign_in("tashi"), 200), (browser().sign_in("pema"), 200),
                            (browser().sign_in("yangchen"), 403), (browser().card(world.dolma_card), 403)):  # fmt: skip
         page = reader.get(f"/lessons/{world.lesson}")
-        assert ('"notes":700' in page.text) == (status == 200)
+        assert (notes.rsplit("/", 1)[1] in page.text) == (status == 200)
         with reader.get(notes) as answer:
             assert answer.status_code == status
+
+
+def test_a_class_that_gets_the_teachers_tablet_does_not_find_the_teachers_parts_in_it(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.read() as session:
+        lesson = session.get_one(Lesson, world.lesson)
+    package = publish(installation, lesson, revision=2, notes=b"n" * 700)
+    notes, voice = (f"/p/{package}/{hashlib.sha256(part).hexdigest()}" for part in (b"n" * 700, b"a" * 4000))
+    tablet = browser().sign_in("tashi")
+    tablet.get(f"/lessons/{world.lesson}")
+    assert status(tablet, notes) == 200
+    tablet.post("/sign-out", page="/account")
+    assert status(tablet, notes) == 403
+    tablet.sign_in("tashi").get(f"/lessons/{world.lesson}")
+    tablet.card(world.dolma_card).get(f"/lessons/{world.lesson}")
+    assert (status(tablet, notes), status(tablet, voice)) == (403, 200)
+    tablet.post("/sign-out", page="/account")
+    assert status(tablet, voice) == 200, "what a child's device is fetching goes on"
+
+
+def status(reader: Reader, part: str) -> int:
+    with reader.get(part) as answer:
+        return answer.status_code
 
 
 def test_a_box_has_no_pages_of_the_operator_and_the_teacher(make_installation: Callable[..., Installation]) -> None:

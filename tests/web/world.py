@@ -11,17 +11,23 @@ from PIL import Image
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from eduhub import clock
 from eduhub.accounts import credentials, people, roles
 from eduhub.courses import editing, plan
+from eduhub.courses import materials as lesson_materials
 from eduhub.courses.models import Lesson
 from eduhub.delivery import holding, package
 from eduhub.delivery.package import Manifest, Part
 from eduhub.delivery.trust import keyring
 from eduhub.installation import Installation
+from eduhub.learning import events, progress
 from eduhub.schools import enrolment, groups, organisations
 from eduhub.signing import SigningKey
+from eduhub.sync.models import Node, Upstream
+from eduhub.uids import new_uid
 
 PASSWORD = "yak-butter-lantern"
+CODECS = {"video": "avc1.42c00c", "audio": "mp4a.40.2"}  # so that a browser offers to play what it never can
 BEGAN = "2026-01-01"
 
 
@@ -102,30 +108,38 @@ def _child(session: Session, name: str, org_uid: str, group_uid: str) -> tuple[s
 
 def publish(
     installation: Installation, lesson: Lesson, *, key: SigningKey | None = None, revision: int = 1,
-    notes: bytes | None = None,
+    notes: bytes | None = None, materials: bool = False, captions: bytes | None = None,
+    saved: bytes = b"d" * 2_600_000, duration_ms: int = 61_000, poster: bytes | None = None,
 ) -> str:  # fmt: skip
-    """Bring out a package whose tracks are bytes that nobody plays, with `notes` for its teachers; returns its id."""
-    track, voice, saved = b"v" * 9000, b"a" * 4000, b"d" * 2_600_000
+    """Bring out a package whose tracks are bytes that nobody plays, with `notes` for its teachers; returns its id.
+
+    `materials`: with the captions, chapters and whatever else the lesson has beside its video. `saved`: the plain file.
+    """
+    track, voice = b"v" * 9000, b"a" * 4000
     index = {
-        "format": "eduhub-index/1", "duration_ms": 61_000, "stills": None,
+        "format": "eduhub-index/1", "duration_ms": duration_ms, "stills": None,
         "tracks": [_track(installation, "v240", "video", track), _track(installation, "aac", "audio", voice)],
     }
     parts = tuple(
         _part(installation, *row)
         for row in (
             ("v240", "video", "video/mp4", track, True), ("aac", "audio", "audio/mp4", voice, True),
-            ("poster", "poster", "image/webp", _picture(), True), ("download", "download", "video/mp4", saved, False),
+            ("poster", "poster", "image/webp", poster or _picture(), True), ("download", "download", "video/mp4", saved, False),
             ("index", "index", "application/json", json.dumps(index).encode(), True),
         )
     )
     if notes is not None:
         made = _part(installation, "notes", "download", "application/pdf", notes, False)
         parts = (replace(made, audience="teacher"), *parts)
+    if captions is not None:
+        parts = (_part(installation, "captions-zh", "captions", "text/vtt", captions, False), *parts)
     with installation.database.write() as session:
+        beside = [Part.from_json(part) for part in lesson_materials.parts_of(session, lesson)] if materials else []
         manifest = Manifest(
             hub=keyring(session).hub_uid, lesson=lesson.uid, course=lesson.course_uid, org=lesson.org_uid, revision=revision,
             timeline=lesson.timeline_uid, supersedes=None, language=lesson.language, titles=lesson.titles,
-            texts=lesson.texts, audience="own", duration_ms=61_000, parts=parts,
+            texts=lesson.texts, audience="own", duration_ms=duration_ms, parts=(*parts, *beside),
+            extra=lesson_materials.fields_of(session, lesson) if materials else {},
         ).to_bytes()
         signature = package.sign(manifest, key or installation.keys.publishing)
         row = holding.hold(session, installation.blobs, manifest, signature, course_uid=lesson.course_uid)
@@ -139,7 +153,7 @@ def publish(
 def _track(installation: Installation, name: str, kind: str, payload: bytes) -> dict[str, Any]:
     return {
         "name": name, "kind": kind, "sha256": installation.blobs.put_bytes(payload).sha256,
-        "type": f'{kind}/mp4; codecs="x"', "timescale": 1000, "bandwidth_bps": 64000, "language": None, "init_bytes": 800,
+        "type": f'{kind}/mp4; codecs="{CODECS[kind]}"', "timescale": 1000, "bandwidth_bps": 64000, "language": None, "init_bytes": 800,
         "priming_ticks": 0, "start_ticks": 0, "chunk_bytes": [len(payload) - 800], "chunk_ticks": [61_000],
         "key_chunks": [0],
     }
@@ -160,6 +174,41 @@ def _picture() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (640, 360), (31, 95, 153)).save(out, "WEBP", quality=40)
     return out.getvalue()
+
+
+def as_box(hub: Installation, world: World) -> Installation:
+    """The same rows on a box of the school, with an address of its own in the browser."""
+    with hub.database.write() as session:
+        node = Node(
+            org_uid=world.school, site_uid=new_uid(), name="shuanghu-1", signing_public="", sealing_public="", certificate={},
+            revoked_on=None,
+        )
+        session.add(node)
+        session.flush()
+        session.add(
+            Upstream(
+                url="http://hub.example", priority=1, node_uid=node.uid, hub_uid=new_uid(), certificate={},
+                stream_sequence=0, stream_epoch=1, change_seq_sent=0, hub_time_ms=None, hub_time_steady_s=None,
+                last_contact_ms=1, last_error=None,
+            )
+        )
+    return replace(hub, settings=replace(hub.settings, role="node"))
+
+
+def watch(
+    session: Session, lesson_uid: str, person_uid: str, org_uid: str, from_s: int, to_s: int, *, at_ms: int | None = None,
+    subjects: list[str] | None = None,
+) -> None:  # fmt: skip
+    """Somebody plays a stretch of a lesson; `subjects` are the children a teacher names."""
+    lesson = session.get_one(Lesson, lesson_uid)
+    event = {
+        "uid": new_uid(), "kind": "watched", "version": 1, "org": org_uid, "actor": person_uid, "subjects": subjects or [],
+        "context": "own_device", "lesson": lesson.uid, "timeline": lesson.timeline_uid, "part": None,
+        "from_ms": from_s * 1000, "to_ms": to_s * 1000, "watched_ms": (to_s - from_s) * 1000, "stalls": 0,
+        "made_ms": clock.now_ms() if at_ms is None else at_ms,
+    }  # fmt: skip
+    for row in events.append(session, [event], source=new_uid(), hub=True).accepted:
+        progress.apply(session, row)
 
 
 def hidden(page: str, name: str) -> str:

@@ -6,6 +6,7 @@ This module must not know the database: it turns a `Lecture` into one file.
 import subprocess
 import wave
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -25,8 +26,20 @@ _INK, _ACCENT, _QUIET = "#1d2b36", "#0b6e8a", "#b9c4cb"
 _TIMEOUT_S = 300
 
 
-def make(lecture: Lecture, target: Path, workdir: Path, ffmpeg: Path, on_progress: Callable[[float], None]) -> None:
-    """Write `target`; `workdir` is an empty folder for pictures and sound. Raises ToolMissing, EncodeFailed."""
+@dataclass(frozen=True)
+class Said:
+    """What is spoken in a film, and when; the title of a slide begins a chapter."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    is_title: bool
+
+
+def make(
+    lecture: Lecture, target: Path, workdir: Path, ffmpeg: Path, on_progress: Callable[[float], None]
+) -> tuple[Said, ...]:
+    """Write `target`, and return what is said in it; `workdir` is an empty folder. Raises ToolMissing, EncodeFailed."""
     steps = [
         (slide, number, shown)
         for number, slide in enumerate(lecture.slides)
@@ -34,10 +47,14 @@ def make(lecture: Lecture, target: Path, workdir: Path, ffmpeg: Path, on_progres
     ]
     pictures: list[tuple[Path, float]] = []
     sounds: list[Path] = []
+    said: list[Said] = []
     for done, (slide, number, shown) in enumerate(steps):
         picture, sound = workdir / f"{done:03}.png", workdir / f"{done:03}.wav"
         draw(slide, number, shown, len(lecture.slides)).save(picture)
-        seconds = speak(slide.lines[shown - 1].spoken if shown else slide.title, lecture.language, sound)
+        text = slide.lines[shown - 1].spoken if shown else slide.title
+        seconds = speak(text, lecture.language, sound)
+        start_ms = round(1000 * sum(length_s for _, length_s in pictures))
+        said.append(Said(start_ms, start_ms + round(1000 * seconds), text, shown == 0))
         pictures.append((picture, seconds + (LAST_PAUSE_S if done == len(steps) - 1 else PAUSE_S)))
         sounds.append(sound)
         on_progress(0.8 * (done + 1) / len(steps))
@@ -45,6 +62,7 @@ def make(lecture: Lecture, target: Path, workdir: Path, ffmpeg: Path, on_progres
     _join(sounds, [seconds for _, seconds in pictures], voice)
     _assemble(pictures, voice, target, ffmpeg)
     on_progress(1.0)
+    return tuple(said)
 
 
 def draw(slide: Slide, number: int, shown: int, count: int) -> Image.Image:

@@ -12,7 +12,7 @@ from eduhub.jobs import queue
 from eduhub.jobs.running import Worker
 from eduhub.ops.handlers import HANDLERS
 
-KINDS = ("media.prepare", "courses.publish_if_ready")
+KINDS = ("media.prepare", "media.encode", "courses.publish_if_ready")
 _BEAT_EVERY_S, _LOOK_EVERY_S = 2.0, 0.5
 _GIVE_UP_S = 1800.0
 
@@ -43,7 +43,7 @@ def _work(installation: Installation, held: queue.Claim, on_progress: Callable[[
                 queue.beat(session, held, round(1000 * done))
 
     try:
-        HANDLERS[held.kind](JobContext(installation, held.uid, progress), **held.args)
+        HANDLERS[held.kind](JobContext(installation, held.uid, progress, held.attempt), **held.args)
     except (EncodeFailed, MediaRefused) as error:
         with installation.database.write() as session:
             queue.fail(session, held, error)

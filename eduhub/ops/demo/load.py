@@ -7,18 +7,23 @@ sign-ins is kept in data_dir/demo.json, since cards are shown once and stored as
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from eduhub.accounts.models import Person
-from eduhub.courses import editing, publishing
+from eduhub.courses import captions, editing, materials, publishing, recordings
+from eduhub.courses.captions import Cue
+from eduhub.courses.chapters import Chapter
 from eduhub.courses.models import Lesson, LessonSource
-from eduhub.errors import DemoRefused, MediaRefused
+from eduhub.delivery.models import PackageRow
+from eduhub.delivery.package import Manifest
+from eduhub.errors import DemoRefused, EncodeFailed, MediaRefused
 from eduhub.installation import Installation
-from eduhub.media import program, uploads
+from eduhub.media import ladders, program, uploads
 from eduhub.media.intents import UploadIntent
 from eduhub.media.models import Source
 from eduhub.ops.demo import film, inline, school
@@ -44,13 +49,10 @@ def load(installation: Installation, bar: Bar) -> school.DemoSchool:
 def _bring_out(installation: Installation, lecture: Lecture, lesson_uid: str, bar: Bar) -> None:
     """Go on from wherever an earlier run stopped: no file yet, a file that waits, a prepared one, published."""
     source_uid = _arrived_source(installation, lesson_uid) or _upload(installation, lecture, lesson_uid, bar)
-    if _is_published(installation, lesson_uid):
+    if _is_out(installation, lesson_uid, source_uid):
         return
     with installation.database.write() as session:
-        publishing.publish(session, installation, lesson_uid, None)
-        source = session.get_one(Source, source_uid)
-        if source.state == "arrived":
-            uploads.enqueue_preparing(session, source, then=publishing.after_preparing(lesson_uid))
+        publishing.publish(session, installation, lesson_uid, None)  # orders what is missing, too
     with bar(f"Preparing {lecture.key}") as move:
         inline.run_until(installation, lambda: _is_out(installation, lesson_uid, source_uid), move)
 
@@ -94,18 +96,31 @@ def _arrived_source(installation: Installation, lesson_uid: str) -> str | None:
         ).scalar()
 
 
-def _is_published(installation: Installation, lesson_uid: str) -> bool:
-    with installation.database.read() as session:
-        lesson = session.get(Lesson, lesson_uid)
-        return lesson is not None and lesson.package_id is not None
-
-
 def _is_out(installation: Installation, lesson_uid: str, source_uid: str) -> bool:
+    """Whether every rendition is published; raises MediaRefused and EncodeFailed when one never will be."""
     with installation.database.read() as session:
         refusal = session.get_one(Source, source_uid).refusal
-    if refusal is not None:
-        raise MediaRefused(str(refusal), reason=str(refusal))
-    return _is_published(installation, lesson_uid)
+        if refusal is not None:
+            raise MediaRefused(str(refusal), reason=str(refusal))
+        ladder, lesson = ladders.view(session, source_uid), session.get_one(Lesson, lesson_uid)
+        for step in ladder.steps if ladder is not None else ():
+            if step.state not in {"waiting", "running", "done"}:
+                raise EncodeFailed(f"step {step.name}: {step.error}")
+        package = session.get(PackageRow, lesson.package_id) if lesson.package_id is not None else None
+        if package is None or ladder is None or any(step.state != "done" for step in ladder.steps):
+            return False
+        out = {part.name for part in Manifest.from_bytes(package.manifest).parts}
+        return {step.name for step in ladder.steps if step.name != ladders.FLOOR} <= out
+
+
+def _write_beside(
+    session: Session, installation: Installation, lesson: Lesson, lecture: Lecture, said: Sequence[film.Said]
+) -> None:
+    """What a teacher would type: captions in the language that is spoken, and a chapter for each slide."""
+    cues = [Cue(one.start_ms, one.end_ms, one.text) for one in said]
+    materials.set_captions(session, installation.blobs, lesson.uid, lecture.language, captions.to_webvtt(cues))
+    slides = [Chapter(one.start_ms, one.text) for one in said if one.is_title]
+    materials.set_chapters(session, lesson.uid, lecture.language, slides)
 
 
 def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: Bar) -> str:
@@ -114,16 +129,17 @@ def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: 
         f"Recording {lecture.key}"
     ) as move:
         made = Path(folder, f"{lecture.key}.mp4")
-        film.make(lecture, made, Path(folder), program.find(installation.settings).path, move)
+        said = film.make(lecture, made, Path(folder), program.find(installation.settings).path, move)
         source_uid = new_uid()
         with installation.database.write() as session:
             lesson = editing.find_lesson(session, lesson_uid)
             editing.attach_source(session, lesson_uid=lesson_uid, source_uid=source_uid, language=lecture.language)
             org_uid = lesson.org_uid
+            _write_beside(session, installation, lesson, lecture, said)
         intent = UploadIntent(
             source_uid=source_uid, org_uid=org_uid, lesson_uid=lesson_uid, language=lecture.language,
             max_bytes=MAX_BYTES, expires_steady_s=int(installation.steady.now_s()) + _INTENT_LASTS_S, back="/",
-            then=publishing.after_preparing(lesson_uid),
+            then=recordings.after_preparing(lesson_uid),
         )  # fmt: skip
         with made.open("rb") as stream:
             return uploads.receive(installation, intent, stream, made.name).uid

@@ -4,6 +4,7 @@
 import { Book, type Span } from "./book.js";
 import { aborted } from "./fetching.js";
 import { on } from "./listen.js";
+import { video } from "./page.js";
 
 /** Behind the playing position so much is kept when room is needed. */
 const KEEP_BEHIND_S = 15;
@@ -16,7 +17,6 @@ export class TrackBuffer {
 
   constructor(
     private readonly _buffer: SourceBuffer,
-    private readonly _now: () => number,
     private readonly _signal: AbortSignal,
   ) {}
 
@@ -47,6 +47,19 @@ export class TrackBuffer {
     });
   }
 
+  /** Bytes that were appended once play again, `by` seconds later; the book does not have them. */
+  repeat(bytes: Uint8Array, by: number): void {
+    const again = async (): Promise<void> => {
+      this._buffer.timestampOffset += by;
+      try {
+        await this._give(bytes);
+      } finally {
+        this._buffer.timestampOffset -= by;
+      }
+    };
+    this._inTurn(again).catch(() => undefined); // it only helped: without it the voice waits for the picture
+  }
+
   /** Forgets from..to. */
   remove(from: number, to: number): Promise<void> {
     this.book.cut(from, to); // at once, for the schedule; and again in its turn, after appends that wait now
@@ -61,11 +74,11 @@ export class TrackBuffer {
   }
 
   private async _makeRoom(): Promise<void> {
-    const behind = this._now() - KEEP_BEHIND_S;
+    const behind = video.currentTime - KEEP_BEHIND_S;
     const first = this.book.spans[0];
     const last = this.book.spans[this.book.spans.length - 1];
     if (first && first[0] < behind) await this._cut(0, behind);
-    else if (last && last !== first && last[0] > this._now()) await this._cut(last[0], Infinity);
+    else if (last && last !== first && last[0] > video.currentTime) await this._cut(last[0], Infinity);
     else await new Promise((resolve) => setTimeout(resolve, FULL_WAIT_MS));
   }
 

@@ -7,7 +7,7 @@ import { backOffMs } from "./schedule.js";
 /** The box answered, and trying again will not change the answer: the pass ran out, or the part is gone. */
 export class Refused extends Error {
   constructor(readonly status: number) {
-    super("refused " + status);
+    super();
   }
 }
 
@@ -27,7 +27,14 @@ export function isFinal(status: number): boolean {
 }
 
 /** A connection that delivers nothing for so long is taken for dead. */
-const SILENCE_MS = 15_000;
+const SILENCE_MS = 20_000;
+
+/** What becomes of each attempt: its bytes flow, they have ended, the connection was lost before the last. */
+export const enum LinkState {
+  flows,
+  ended,
+  lost,
+}
 
 export interface Reading {
   url: string;
@@ -38,50 +45,49 @@ export interface Reading {
   /** Takes bytes in order; reading waits for it. */
   take(bytes: Uint8Array): Promise<void> | void;
   signal: AbortSignal;
-  /** What becomes of each attempt: its bytes flow, they have ended, the connection was lost before the last. */
-  link?(state: "flows" | "ended" | "lost"): void;
+  link?(state: LinkState): void;
 }
 
 /** A good answer; throws Refused, or another error when it is worth asking again. */
 export async function ask(url: string, how: RequestInit): Promise<Response> {
   const answer = await fetch(url, how);
   if (isFinal(answer.status)) throw new Refused(answer.status);
-  if (!answer.ok) throw new Error("no answer");
+  if (!answer.ok) throw new Error("answer");
   return answer;
 }
 
 /** Reads a range to its end; rejects with Refused, or with AbortError when the signal fires. */
 export async function read(reading: Reading): Promise<void> {
-  const { position, end, signal, link } = reading;
+  const { position, end, signal, link = () => undefined } = reading;
   let failures = 0;
   while (position() < end) {
+    if (signal.aborted) throw aborted();
     const before = position();
     try {
-      await once(reading);
+      await once(reading, link);
     } catch (error) {
       if (signal.aborted || error instanceof Refused) throw error;
     }
     if (position() >= end) return;
     failures = position() > before ? 1 : failures + 1;
-    if (link) link("lost");
+    link(LinkState.lost);
     await pause(backOffMs(failures, Math.random()), signal);
   }
 }
 
-async function once({ url, position, end, take, signal, link = () => undefined }: Reading): Promise<void> {
+async function once({ url, position, end, take, signal }: Reading, link: (state: LinkState) => void): Promise<void> {
   const from = position();
   const own = new AbortController();
   const stop = (): void => own.abort();
   const off = on(signal, "abort", stop);
   let watchdog = setTimeout(stop, SILENCE_MS);
-  let flows = false;
+  let ended = (): void => undefined;
   try {
-    if (signal.aborted) stop();
     const answer = await ask(url, { headers: { Range: `bytes=${from}-${end - 1}` }, signal: own.signal });
     const range = answer.headers.get("Content-Range") || "";
-    if (!answer.body || !range.startsWith(`bytes ${from}-`)) throw new Error("no range");
-    link("flows");
-    flows = true;
+    if (!answer.body || !range.startsWith(`bytes ${from}-`)) throw new Error("range");
+    link(LinkState.flows);
+    ended = () => link(LinkState.ended);
     const reader = answer.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
@@ -93,22 +99,20 @@ async function once({ url, position, end, take, signal, link = () => undefined }
   } finally {
     clearTimeout(watchdog);
     off();
-    if (flows) link("ended");
+    ended();
   }
 }
 
-/** Waits, or less when the browser says that it is online again; rejects when the signal fires. */
+/** Waits, or less when the browser says that it is online again or the signal fires. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);
       listening.forEach((off) => off());
-      if (signal.aborted) reject(aborted());
-      else resolve();
+      resolve();
     };
     const timer = setTimeout(finish, ms);
     const listening = [on(window, "online", finish), on(signal, "abort", finish)];
-    if (signal.aborted) finish();
   });
 }
 

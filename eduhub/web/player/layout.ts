@@ -12,8 +12,8 @@ export interface Layout {
   whole: boolean;
 }
 
-/** Sums up a track's tables; `sizeBytes` is the size of the whole track. */
-export function layoutOf(track: Track, sizeBytes: number): Layout {
+/** Sums up a track's tables; `whole`: they reach its end. */
+export function layoutOf(track: Track, whole: boolean): Layout {
   let ticks = track.start_ticks - track.priming_ticks;
   let bytes = track.init_bytes;
   const starts = [ticks / track.timescale];
@@ -24,7 +24,7 @@ export function layoutOf(track: Track, sizeBytes: number): Layout {
     starts.push(ticks / track.timescale);
     offsets.push(bytes);
   });
-  return { track, chunks: track.chunk_bytes.length, starts, offsets, whole: bytes >= sizeBytes };
+  return { track, chunks: track.chunk_bytes.length, starts, offsets, whole };
 }
 
 /** Number of the chunk that plays at `time`: the last one that starts no later; 0 before the first. */
@@ -39,16 +39,11 @@ export function chunkAt(layout: Layout, time: number): number {
   return low;
 }
 
-/** The chunks at which decoding can begin in a video track. */
-export function keysOf({ track }: Layout): number[] {
-  return track.key_chunks || [];
-}
-
 /** Where decoding can begin so that `chunk` plays: itself in audio, the key chunk at or before it in video. */
 export function entryOf(layout: Layout, chunk: number): number {
   if (layout.track.kind === "audio") return chunk;
   let entry = 0;
-  for (const key of keysOf(layout)) if (key <= chunk) entry = key;
+  for (const key of layout.track.key_chunks || []) if (key <= chunk) entry = key;
   return entry;
 }
 

@@ -24,8 +24,15 @@ export type Still = [timeMs: number, offset: number, bytes: number];
 export interface LessonIndex {
   format: string;
   duration_ms: number;
+  /** Whether the tables end early. */
+  cut?: boolean;
   tracks: Track[];
   stills: { sha256: string; items: Still[] } | null;
+}
+
+/** Whether a choice of quality has a moving picture: "stills" and "sound" have none. */
+export function pictures(choice: string): boolean {
+  return !/^s/.test(choice);
 }
 
 export interface Lesson {
@@ -38,11 +45,11 @@ export interface Lesson {
   language: string;
   index: LessonIndex;
   index_sha256: string;
+  tables?: string | null;
   init: Record<string, string>;
   poster: string | null;
   master?: string | null;
   download: { sha256: string; bytes: number } | null;
-  sizes: Record<string, number>;
   events: { url: string; token: string | null };
   context: string;
   words: Record<string, string>;

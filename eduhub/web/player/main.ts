@@ -2,33 +2,27 @@
 
 import type { Lesson } from "./lesson.js";
 import { on } from "./listen.js";
+import { video } from "./page.js";
 import type { Outbox } from "./outbox.js";
-import { Player } from "./player.js";
+import { openPlayer, part } from "./player.js";
 import { Tables } from "./tables.js";
 import { openOutbox, sendOnLeaving, watch } from "./watching.js";
 
-/** Without MediaSource the browser plays a file by itself: its own HLS if it knows it, else the saved-video file. */
-function playPlainly(video: HTMLVideoElement, lesson: Lesson): void {
+/** Without MediaSource the browser plays a file by itself: its own HLS if it knows it, else the saved-video file that the page names. */
+function playPlainly(lesson: Lesson): void {
+  if (lesson.poster) video.poster = lesson.base + lesson.poster;
   const hls = lesson.master && video.canPlayType("application/vnd.apple.mpegurl");
   if (hls) video.src = lesson.base + lesson.master;
-  else if (lesson.download && !video.getAttribute("src")) video.src = lesson.base + lesson.download.sha256;
-  const off = on(video, "loadedmetadata", () => {
-    off();
+  on(video, "loadedmetadata", () => {
     video.currentTime = lesson.resume_ms / 1000;
   });
 }
 
 function show(lesson: Lesson, outbox: Outbox): void {
-  const frame = document.getElementById("player")!;
-  const video = frame.querySelector("video")!;
   const tables = new Tables(lesson);
-  if (tables.videos[0] || tables.audios[0]) {
-    const player = new Player(frame, video, lesson, tables);
-    watch(video, lesson, outbox, () => player.part());
-  } else {
-    playPlainly(video, lesson);
-    watch(video, lesson, outbox, () => lesson.download && lesson.download.sha256);
-  }
+  if (tables.videos[0] || tables.audios[0]) openPlayer(lesson, tables);
+  else playPlainly(lesson);
+  watch(lesson, outbox, part);
 }
 
 const outbox = openOutbox();

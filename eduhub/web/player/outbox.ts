@@ -15,16 +15,13 @@ interface Letter {
   refusals: number;
 }
 
+/** `localStorage`, as its keys and values; giving it a value throws when it is full. */
 export interface Shelf {
-  readonly length: number;
-  key(index: number): string | null;
-  getItem(key: string): string | null;
-  setItem(key: string, value: string): void;
-  removeItem(key: string): void;
+  [key: string]: string;
 }
 
-/** Sends one batch; resolves to the answer's status and JSON, rejects when there is no connection. */
-export type Post = (url: string, body: string) => Promise<{ status: number; json: unknown }>;
+/** Sends one batch; rejects when there is no connection. `json` is asked for a good answer only. */
+export type Post = (url: string, body: string) => Promise<{ status: number; json(): Promise<unknown> }>;
 
 /** Events of one child for one address. */
 interface Batch {
@@ -46,11 +43,11 @@ const REFUSALS = 5;
 export class Outbox {
   private _busy: Promise<void> | null = null;
   private readonly _refusedHere = new Set<string>();
-  /** Events that the full or forbidden storage did not take: at least this page can still send them. */
-  private readonly _loose = new Map<string, Letter>();
+  /** Events that the full storage did not take: at least this page can still send them. */
+  private readonly _loose: Shelf = {};
 
   constructor(
-    private readonly _shelf: Shelf | null,
+    private readonly _shelf: Shelf,
     private readonly _post: Post,
   ) {}
 
@@ -89,55 +86,54 @@ export class Outbox {
 
   /** Gives how many events are settled, one way or the other. */
   private async _send({ url, token, events }: Batch): Promise<number> {
-    let said: Answer = {};
+    let settled = 0;
     try {
-      const { status, json } = await this._post(url, JSON.stringify({ token, events }));
-      if (status < 300) said = (json || {}) as Answer;
+      const answer = await this._post(url, JSON.stringify({ token, events }));
+      const { status } = answer;
+      let said: Answer = {};
+      if (status < 300) said = (await answer.json()) as Answer;
       else if (isFinal(status) && status !== 404) said = { refused: events };
+      const { accepted = [], refused = [] } = said;
+      for (const { uid } of events) {
+        if (accepted.includes(uid)) this._drop(uid);
+        else if (refused.some((one) => one.uid === uid)) this._refuse(uid);
+        else continue;
+        settled++;
+      }
     } catch {
-      return 0; // no connection: they stay, and the next flush offers them again
+      // no connection, or a proxy that answers in HTML: they stay, and the next flush offers them again
     }
-    const { accepted = [], refused = [] } = said;
-    const taken = events.filter(({ uid }) => accepted.includes(uid));
-    const back = events.filter(({ uid }) => refused.some((one) => one.uid === uid));
-    taken.forEach(({ uid }) => this._drop(uid));
-    back.forEach(({ uid }) => this._refuse(uid));
-    return taken.length + back.length;
+    return settled;
   }
 
   private _refuse(uid: string): void {
     this._refusedHere.add(uid);
-    const letter = this._read(PREFIX + uid);
-    if (letter && letter.refusals + 1 < REFUSALS) this._store({ ...letter, refusals: letter.refusals + 1 });
+    const text = this._shelf[PREFIX + uid];
+    const letter = text && (JSON.parse(text) as Letter);
+    if (letter && ++letter.refusals < REFUSALS) this._store(letter);
     else this._drop(uid);
   }
 
   private _store(letter: Letter): void {
     const key = PREFIX + letter.event.uid;
+    const text = JSON.stringify(letter);
     try {
-      this._shelf!.setItem(key, JSON.stringify(letter)); // throws when the shelf is full, or when there is none
+      this._shelf[key] = text;
     } catch {
-      this._loose.set(key, letter);
+      this._loose[key] = text;
     }
   }
 
   private _drop(uid: string): void {
-    this._loose.delete(PREFIX + uid);
-    if (this._shelf) this._shelf.removeItem(PREFIX + uid);
-  }
-
-  private _read(key: string): Letter | null {
-    const text = this._shelf && this._shelf.getItem(key);
-    return text ? (JSON.parse(text) as Letter) : this._loose.get(key) || null;
+    delete this._loose[PREFIX + uid];
+    delete this._shelf[PREFIX + uid];
   }
 
   private _letters(): Letter[] {
-    const keys = Array.from(this._loose.keys());
-    for (let i = 0; this._shelf && i < this._shelf.length; i++) keys.push(this._shelf.key(i)!);
-    return keys
+    const all: Shelf = { ...this._shelf, ...this._loose };
+    return Object.keys(all)
       .filter((key) => key.startsWith(PREFIX))
       .sort()
-      .map((key) => this._read(key))
-      .filter((letter): letter is Letter => letter !== null);
+      .map((key) => JSON.parse(all[key]!) as Letter);
   }
 }

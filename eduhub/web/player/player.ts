@@ -1,133 +1,160 @@
-// Joins the page's video element, a session, the stills and the controls. One lesson, one page.
+// Joins the page's video element, a session, the stills and the controls. One lesson, one page: what it holds is the module's.
 
-import { choicesOf } from "./choices.js";
-import { Controls, type Asks } from "./controls.js";
-import type { Lesson } from "./lesson.js";
+import { openControls, position, shown, tell } from "./controls.js";
+import { pictures, type Lesson } from "./lesson.js";
 import { on } from "./listen.js";
-import { Session, type Report } from "./session.js";
-import { Stills } from "./stills.js";
+import { openCaptions, openMenu } from "./menus.js";
+import { connection } from "./network.js";
+import { frame, video } from "./page.js";
+import { Session } from "./session.js";
+import { keep, recall } from "./shelf.js";
+import { hideStill, openStills, showStill } from "./stills.js";
 import type { Tables } from "./tables.js";
 
-export class Player implements Asks, Report {
-  private readonly _stills: Stills;
-  private readonly _controls: Controls;
-  private _choice: string;
-  private _session: Session | null = null;
-  private _online = true;
-  private _failed = false;
+let lesson: Lesson;
+let tables: Tables;
+let quality: HTMLSelectElement;
+let voice: HTMLSelectElement;
+let session: Session | null = null;
+let online = true;
+let broken = false;
 
-  constructor(
-    private readonly _frame: HTMLElement,
-    private readonly _video: HTMLVideoElement,
-    private readonly _lesson: Lesson,
-    private readonly _tables: Tables,
-  ) {
-    const choices = choicesOf(_lesson, _tables);
-    this._choice = choices[0]!.name;
-    this._controls = new Controls(_frame, _video, _lesson, choices, this);
-    this._stills = new Stills(_lesson, _tables, this._controls.still);
-    this._controls.position(_lesson.resume_ms / 1000);
-    _video.controls = false;
-    _video.removeAttribute("src");
-    _video.removeAttribute("poster");
-    this._listen();
-    _frame.dataset.player = "ready";
-  }
+/** Under which the rate of the network is remembered. */
+const network = "rate." + connection.type;
 
-  /** The hash of the track that plays, for the journal. */
-  part(): string | null {
-    return this._session && this._session.part();
-  }
+export function openPlayer(theLesson: Lesson, theTables: Tables): void {
+  lesson = theLesson;
+  tables = theTables;
+  openControls(toggle, seek);
+  // The page counts the smallest voice, which is Opus. Where that does not play, the costs are others.
+  if (!tables.audios.some(({ type }) => /opus/.test(type)))
+    frame.querySelectorAll<HTMLElement>("[data-aac]").forEach((one) => (one.textContent = one.dataset.aac!));
+  quality = openMenu("quality", choose);
+  voice = openMenu("voice", choose, true);
+  openCaptions();
+  openStills(lesson, tables);
+  position(Number((/#t=([\d.]+)/.exec(location.hash) || [0, lesson.resume_ms / 1000])[1]));
+  video.controls = false;
+  video.removeAttribute("src");
+  listen();
+  openMediaSession();
+  frame.dataset.player = "ready";
+}
 
-  toggle(): void {
-    const video = this._video;
-    if (!video.paused) {
-      video.pause();
-      return;
-    }
-    if (!this._session) this._start(this._controls.shown());
-    else if (video.ended) video.currentTime = 0;
-    this._play();
-  }
+/** The hash of the track that plays, for the journal; null where the browser plays a file or a playlist by itself. */
+export function part(): string | null {
+  return session && session.part();
+}
 
-  seek(seconds: number): void {
-    const to = Math.max(0, Math.min(seconds, this._lesson.duration_ms / 1000 - 0.1));
-    this._controls.position(to);
-    if (this._session) this._video.currentTime = to;
-    else this._stills.show(to);
+function toggle(): void {
+  if (!video.paused) {
+    video.pause();
+    return;
   }
+  if (!session) start(shown());
+  play(); // after the end from the start again, as browsers do
+}
 
-  choose(name: string): void {
-    const before = this._pictures();
-    this._choice = name;
-    if (!this._session) return;
-    if (before === this._pictures()) {
-      this._session.pin(name);
-      return;
-    }
-    const { currentTime, paused, playbackRate } = this._video;
-    this._stills.show(currentTime);
-    this._start(currentTime);
-    this._video.playbackRate = playbackRate;
-    if (!paused) this._play();
-  }
+function seek(seconds: number): void {
+  position(Math.min(seconds, lesson.duration_ms / 1000 - 0.1));
+  const to = shown();
+  if (session) video.currentTime = to;
+  else cover(to);
+}
 
-  connected(yes: boolean): void {
-    this._online = yes;
-    this._tell();
-  }
+function choose(): void {
+  if (!session) return;
+  const { currentTime, paused } = video;
+  cover(currentTime);
+  start(currentTime);
+  if (!paused) play();
+}
 
-  failed(status: number): void {
-    if (this._session) this._session.stop();
-    this._session = null;
-    this._failed = true;
-    this._video.pause();
-    this._controls.tell(status === 401 || status === 403 ? "sign_in_again" : status ? "gone" : "cannot_play");
-    this._frame.dataset.player = "failed";
-  }
+function connected(yes: boolean): void {
+  online = yes;
+  tellState();
+}
 
-  private _pictures(): boolean {
-    return this._choice !== "stills";
-  }
+function failed(status: number): void {
+  stop();
+  broken = true;
+  video.pause();
+  say(status === 401 || status === 403 ? "sign_in_again" : status ? "gone" : "cannot_play");
+  frame.dataset.player = "failed";
+}
 
-  private _start(seconds: number): void {
-    this._failed = false;
-    if (this._session) this._session.stop();
-    this._session = new Session(this._video, this._lesson, this._tables, seconds, this._pictures(), this);
-    this._session.pin(this._choice);
-  }
+function cover(seconds: number, ahead = 0): void {
+  showStill(seconds, quality.value === "sound" ? -1 : ahead);
+}
 
-  private _play(): void {
-    // Refused only without a person's gesture, or when a newer source takes over: the button then still says 'play'.
-    this._video.play().catch((error) => console.warn(error));
-  }
+function stop(): void {
+  if (session) session.stop();
+  session = null;
+}
 
-  private _listen(): void {
-    const video = this._video;
-    on(video, "seeking", () => {
-      if (!this._session || !this._session.holds(video.currentTime)) this._stills.show(video.currentTime);
-    });
-    on(video, "seeked playing", () => {
-      if (this._pictures()) this._stills.hide();
-    });
-    on(video, "timeupdate", () => {
-      if (!this._pictures()) this._stills.show(video.currentTime, true);
-      if (!video.seeking) this._controls.position(video.currentTime);
-    });
-    on(video, "seeking seeked playing timeupdate waiting progress", () => this._tell());
-    on(video, "error", () => {
-      if (this._session && video.error) this.failed(0);
-    });
-  }
+function start(seconds: number): void {
+  stop();
+  broken = false;
+  session = new Session(lesson, tables, seconds, quality.value, tables.voice(voice.value), Number(recall(network)), { connected, failed });
+}
 
-  /** The honest state in one line: what is missing, and how quickly it comes. */
-  private _tell(): void {
-    const { paused, ended, readyState } = this._video;
-    if (this._failed) return;
-    if (!this._online) this._controls.tell("no_connection");
-    else if (this._session && !paused && !ended && readyState < 3) {
-      const rate = this._session.rate.bps() || 0;
-      this._controls.tell("loading", { rate: String(Math.round(rate / 8000)) });
-    } else this._controls.tell("");
-  }
+function play(): void {
+  // Refused only without a person's gesture, or when a newer source takes over: the button then still says 'play'.
+  video.play().catch(() => undefined);
+}
+
+/** What the lock screen and the keys of a headset show and do. */
+function openMediaSession(): void {
+  const media = navigator.mediaSession;
+  if (!media) return;
+  const artwork = lesson.poster ? [{ src: lesson.base + lesson.poster }] : [];
+  media.metadata = new MediaMetadata({ title: document.title, artwork });
+  media.setActionHandler("seekbackward", () => seek(shown() - 10));
+  media.setActionHandler("seekforward", () => seek(shown() + 10));
+}
+
+function listen(): void {
+  on(document, "click", (event) => {
+    const link = (event.target as Element).closest<HTMLElement>("[data-at]");
+    if (!link) return;
+    event.preventDefault();
+    frame.scrollIntoView();
+    seek(Number(link.dataset.at));
+    if (video.paused) toggle();
+  });
+  on(video, "pause", remember);
+  on(window, "pagehide", remember);
+  on(video, "seeking", () => {
+    if (!session || !session.holds(video.currentTime)) cover(video.currentTime);
+  });
+  on(video, "seeked playing", () => {
+    if (pictures(quality.value) && session && session.holds(video.currentTime)) hideStill();
+  });
+  on(video, "timeupdate", () => {
+    if (quality.value === "stills") cover(video.currentTime, 1);
+    else if (session && session.bridged()) cover(video.currentTime);
+    if (!video.seeking) position(video.currentTime);
+  });
+  on(video, "seeking seeked playing timeupdate waiting progress", tellState);
+  on(video, "error", () => {
+    if (session && video.error) failed(0);
+  });
+}
+
+function remember(): void {
+  const bps = session && session.rate.bps();
+  if (bps) keep(network, `${bps}`);
+}
+
+/** The honest state in one line: what is missing, and how quickly it comes. */
+function tellState(): void {
+  const { paused, ended, readyState } = video;
+  if (broken) return;
+  if (!online) say("no_connection");
+  else say(session && !paused && !ended && readyState < 3 ? "loading" : "");
+}
+
+function say(key: string): void {
+  const rate = ((session && session.rate.bps()) || 0) / 8000;
+  tell((lesson.words[key] || "").replace("{rate}", rate.toFixed()));
 }

@@ -1,4 +1,4 @@
-// Checks the types of the unit tests, bundles them, and runs them with Node's own test runner.
+// Checks the types of the unit tests of player, uploader and keeper, bundles them, and runs them with Node's own test runner.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,12 +9,12 @@ const root = join(here, "..", "..", "..");
 const out = join(root, ".build", "player-tests");
 
 function run(...argv) {
-  const { status } = spawnSync(process.execPath, argv, { stdio: "inherit", cwd: root, timeout: 120_000 });
+  const { status } = spawnSync(process.execPath, argv, { stdio: "inherit", cwd: root, timeout: 600_000 });
   if (status !== 0) process.exit(status || 1);
 }
 
 rmSync(out, { recursive: true, force: true });
-run(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", join(here, "tests"));
+for (const folder of [here, join(here, "..", "uploader"), join(here, "..", "keeper")]) run(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", join(folder, "tests"));
 run(join(here, "build.mjs"), "--tests", out);
 const bundled = readdirSync(out).map((name) => join(out, name));
 run("--test", ...bundled, join(here, "tests", "names.test.mjs"));

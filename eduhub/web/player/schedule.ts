@@ -7,12 +7,13 @@ import { chunkAt, endOf, entryOf, type Layout } from "./layout.js";
 export const AHEAD_S = 120;
 /** A new request starts only when this much of AHEAD_S is missing, so that requests stay long. */
 const REFILL_S = 20;
-/** The first video request is shorter: on a quick link the next rung is a few seconds away. */
-const FIRST_VIDEO_S = 24;
-/** Sound is asked for in bounded ranges, this far beyond the picture: an open range would starve the picture. */
+/**
+ * Sound is asked for in bounded ranges, whenever it reaches less than a margin beyond the picture: an open range would starve the
+ * picture. It takes half of the link while it comes, so a range is short where little picture is held, and grows with that.
+ */
+const AUDIO_MARGIN_S = 2;
 const AUDIO_RANGE_S = 12;
-const AUDIO_MARGIN_S = 8;
-const FIRST_AUDIO_S = 4;
+const AUDIO_SHARE = 0.3;
 
 /** Chunks first..last (last not included) of one track, to be fetched in one request. */
 export interface Want {
@@ -33,24 +34,22 @@ function until(layout: Layout, first: number, time: number): Want | null {
 }
 
 /** Where the track goes on after what is held at `now`; null when the tables (so far) hold no more. */
-function goesOn(layout: Layout, book: Book, now: number): { held: boolean; reached: number } | null {
+function goesOn(layout: Layout, book: Book, now: number): number | null {
   const at = layout.whole ? Math.min(now, endOf(layout) - 0.2) : now;
-  const end = book.end(at);
-  const reached = end || at;
-  return reached >= endOf(layout) - 0.1 ? null : { held: end !== null, reached };
+  const reached = book.end(at) || at;
+  return reached >= endOf(layout) - 0.1 ? null : reached;
 }
 
 /** Whether all of the track from `now` to its end is held. */
 export function isComplete(layout: Layout, book: Book, now: number): boolean {
-  return layout.whole && !goesOn(layout, book, now);
+  return layout.whole && goesOn(layout, book, now) === null;
 }
 
 /** The next request for picture, or null when enough is held. */
 export function nextVideo(layout: Layout, book: Book, now: number, follows: number | null): Want | null {
-  const on = goesOn(layout, book, now);
-  if (!on || on.reached - now > AHEAD_S - REFILL_S) return null;
-  const ahead = on.reached - now;
-  return until(layout, start(layout, on.reached, follows), ahead < AUDIO_RANGE_S ? now + FIRST_VIDEO_S : now + AHEAD_S);
+  const reached = goesOn(layout, book, now);
+  if (reached === null || reached - now > AHEAD_S - REFILL_S) return null;
+  return until(layout, start(layout, reached, follows), now + AHEAD_S);
 }
 
 /** The next request for sound; `pictureEnd` is how far the picture reaches, null when no picture is played. */
@@ -61,10 +60,11 @@ export function nextAudio(
   follows: number | null,
   pictureEnd: number | null,
 ): Want | null {
-  const on = goesOn(layout, book, now);
+  const reached = goesOn(layout, book, now);
   const limit = pictureEnd === null ? now + AHEAD_S - REFILL_S : pictureEnd + AUDIO_MARGIN_S;
-  if (!on || on.reached >= limit) return null;
-  return until(layout, start(layout, on.reached, follows), on.reached + (on.held ? AUDIO_RANGE_S : FIRST_AUDIO_S));
+  if (reached === null || reached >= limit) return null;
+  const span = Math.max(AUDIO_MARGIN_S, Math.min(AUDIO_RANGE_S, (limit - now) * AUDIO_SHARE));
+  return until(layout, start(layout, reached, follows), reached + span);
 }
 
 /** A seek no further than this beyond the arriving bytes waits for them. */
@@ -76,9 +76,13 @@ export function stillUseful(arriving: number | null, heldTo: number | null, now:
   return heldTo === null ? now >= arriving && now < arriving + SOON_S : Math.abs(heldTo - arriving) < 0.2;
 }
 
-/** Whether the tables in the page are too short for what is needed next from `now` on. */
-export function runsShort(layout: Layout, now: number): boolean {
-  return !layout.whole && endOf(layout) < now + AHEAD_S;
+/** With so many seconds held there is room on the link for the rest of the tables, which a higher rung needs; with so few left there has to be. */
+const CALM_S = 4;
+const TABLES_LEFT_S = 30;
+
+/** Whether it is time to fetch the whole tables; `book` is that of the picture where there is one, which has less to spare than the sound. */
+export function wantsTables(layout: Layout, book: Book, now: number): boolean {
+  return !layout.whole && (endOf(layout) < now + TABLES_LEFT_S || (book.end(now) || now) > now + CALM_S);
 }
 
 /** What the choice of rung looks at. */
@@ -105,6 +109,14 @@ export function chooseRung(rungs: number[], current: number, link: Link): number
   let rung = current;
   while (rung > 0 && rate * DOWN_SHARE < need(rung)) rung--;
   return rung;
+}
+
+/** On a link that was last so many times quicker than a rung, playing starts with it. */
+const START_SHARE = 0.1;
+
+/** Rung to start on, after the bits per second of this network when it was used last; 0: nothing is known. */
+export function startRung(rungs: number[], lastBps: number): number {
+  return Math.max(0, rungs.filter((bps) => bps <= lastBps * START_SHARE).length - 1);
 }
 
 /** Milliseconds to wait before the attempt-th try (from 1) after failures without a single byte between them. */

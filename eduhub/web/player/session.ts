@@ -1,13 +1,15 @@
 // One MediaSource from its start to its end: fills it with what the schedule asks for, while the page plays it.
 // The shell around schedule.ts; must not know the page's controls.
 
+import { Bridge, type Piece } from "./bridge.js";
 import { TrackBuffer } from "./buffer.js";
-import { isAbort, Refused, read, readWhole } from "./fetching.js";
-import { entryOf, keysOf, type Layout } from "./layout.js";
-import type { Lesson, Track } from "./lesson.js";
+import { isAbort, LinkState, Refused, read, readWhole } from "./fetching.js";
+import { chunkAt, entryOf, type Layout } from "./layout.js";
+import { pictures, type Lesson, type Track } from "./lesson.js";
 import { on } from "./listen.js";
+import { video as element } from "./page.js";
 import { Rate } from "./rate.js";
-import { chooseRung, isComplete, nextAudio, nextVideo, runsShort, stillUseful, SOON_S, type Want } from "./schedule.js";
+import { chooseRung, isComplete, nextAudio, nextVideo, startRung, stillUseful, wantsTables, SOON_S, type Want } from "./schedule.js";
 import { Slicer } from "./slicer.js";
 import type { Tables } from "./tables.js";
 
@@ -26,6 +28,8 @@ interface Stream {
   _initOf: string | null;
   /** The chunk that would continue the last append. */
   _follows: number | null;
+  /** The chunk with which the request that runs begins. */
+  _first: number;
   _running: AbortController | null;
 }
 
@@ -43,35 +47,37 @@ export class Session {
   private readonly _source = new MediaSource();
   /** What ends with the session: its timer, and its listening to the element. */
   private readonly _ends: (() => void)[];
-  private _rungs: Layout[] = [];
+  private _rungs: Track[] = [];
   private _rung = 0;
-  private _pinned = "";
   private _video: Stream | undefined;
   private _audio: Stream | undefined;
   private readonly _streams: Stream[] = [];
+  private readonly _bridge: Bridge;
 
-  /** Begins to fill `element` from its `startS`; `withPicture` false: sound alone. Bytes flow at once. */
+  /** Begins to fill the page's element from `startS` with sound and `choice`: a rung by name, "auto", or no picture. Bytes flow at once. */
   constructor(
-    private readonly _element: HTMLVideoElement,
     private readonly _lesson: Lesson,
     private readonly _tables: Tables,
     startS: number,
-    withPicture: boolean,
+    private readonly _choice: string,
+    private readonly _sound: Track | undefined,
+    private readonly _lastBps: number,
     private readonly _report: Report,
   ) {
+    this._bridge = new Bridge(_lesson.duration_ms / 1000);
     const timer = setInterval(() => this._pump(), TICK_MS);
     const address = URL.createObjectURL(this._source);
     const opened = on(this._source, "sourceopen", () => {
       opened(); // it comes again after the end
       URL.revokeObjectURL(address);
-      this._open(startS, withPicture);
+      this._open(startS);
     });
-    _element.src = address;
+    element.src = address;
     this._ends = [
       opened,
       () => clearInterval(timer),
-      on(_element, "seeking", () => this._onSeeking()),
-      on(_element, "waiting", () => this._onWaiting()),
+      on(element, "seeking", () => this._onSeeking()),
+      on(element, "waiting", () => this._onWaiting()),
     ];
   }
 
@@ -87,21 +93,14 @@ export class Session {
     return first ? first.layout.track.sha256 : null;
   }
 
+  /** Whether a voice plays whose picture is still on its way. */
+  bridged(): boolean {
+    return this._bridge.open;
+  }
+
   /** Whether everything that plays at `time` is held. */
   holds(time: number): boolean {
     return this._streams.every((stream) => stream.buffer.book.end(time) !== null);
-  }
-
-  /** Pins a video rung by name; any other name follows the link. What is held a few seconds on is fetched anew. */
-  pin(name: string): void {
-    this._pinned = name;
-    const video = this._video;
-    const wanted = this._pinnedRung();
-    if (!video || wanted < 0 || wanted === this._rung) return;
-    this._switchTo(video, wanted);
-    const soon = this._element.currentTime + SOON_S;
-    const key = keysOf(video.layout).find((i) => video.layout.starts[i]! >= soon);
-    if (key) video.buffer.remove(video.layout.starts[key]!, Infinity).then(() => this._pump(), this._broke);
   }
 
   private readonly _broke = (error: unknown): void => {
@@ -110,24 +109,25 @@ export class Session {
     this._report.failed(error instanceof Refused ? error.status : 0);
   };
 
-  private _open(startS: number, withPicture: boolean): void {
+  private _open(startS: number): void {
     try {
       this._source.duration = this._tables.index.duration_ms / 1000;
-      const { videos, audios } = this._tables;
-      this._rungs = withPicture ? videos.map((track) => this._tables.layout(track)) : [];
-      if (this._rungs[0]) this._video = this._stream(this._rungs[0]);
-      if (audios[0]) this._audio = this._stream(this._tables.layout(audios[0]));
-      if (startS) this._element.currentTime = startS;
+      this._rungs = pictures(this._choice) ? this._tables.videos.slice() : [];
+      const pinned = this._pinnedRung();
+      this._rung = pinned < 0 ? startRung(this._rungs.map(({ bandwidth_bps }) => bandwidth_bps), this._lastBps) : pinned;
+      const first = this._rungs[this._rung];
+      if (first) this._video = this._stream(first);
+      if (this._sound) this._audio = this._stream(this._sound);
+      if (startS) element.currentTime = startS;
       this._pump();
     } catch (error) {
       this._broke(error);
     }
   }
 
-  private _stream(layout: Layout): Stream {
-    const added = this._source.addSourceBuffer(layout.track.type);
-    const buffer = new TrackBuffer(added, () => this._element.currentTime, this._stopped.signal);
-    const stream = { buffer, layout, _initOf: null, _follows: null, _running: null };
+  private _stream(track: Track): Stream {
+    const buffer = new TrackBuffer(this._source.addSourceBuffer(track.type), this._stopped.signal);
+    const stream = { buffer, layout: this._tables.layout(track), _initOf: null, _follows: null, _first: 0, _running: null };
     this._streams.push(stream);
     return stream;
   }
@@ -136,11 +136,16 @@ export class Session {
   private _pump(): void {
     if (this._stopped.signal.aborted || this._source.readyState === "closed") return;
     this._nudge();
-    const now = this._element.currentTime;
-    if (this._streams.some((stream) => runsShort(stream.layout, now))) this._completeTables();
+    const now = element.currentTime;
+    const [first] = this._streams;
+    if (this._streams.some(({ layout }) => wantsTables(layout, first!.buffer.book, now))) this._completeTables();
     const { _video: video, _audio: audio } = this;
     if (audio) this._begin(audio, nextAudio(audio.layout, audio.buffer.book, now, audio._follows, this._pictureEnd(now)));
-    if (video) this._begin(video, nextVideo(video.layout, video.buffer.book, now, video._follows));
+    const spoken = !audio || audio.buffer.book.end(now) !== null;
+    if (video && spoken) this._bridge.fill(video.buffer, now);
+    // After a seek the voice comes first, on its own.
+    if (video && (spoken || !this._bridge.open))
+      this._begin(video, nextVideo(video.layout, video.buffer.book, now, video._follows));
     this._endIfWhole(now);
   }
 
@@ -154,6 +159,7 @@ export class Session {
   private _begin(stream: Stream, want: Want | null): void {
     if (!want || stream._running) return;
     const running = (stream._running = new AbortController());
+    stream._first = want.first;
     this._run(stream, want, running.signal)
       .catch((error) => this._lost(stream, error))
       .then(() => {
@@ -170,6 +176,7 @@ export class Session {
     const slicer = new Slicer(layout.offsets, want.first);
     stream._follows = null;
     if (stream._initOf !== track.name) {
+      if (stream === this._video) this._bridge.reset();
       const init = await this._initOf(track, url, signal);
       await buffer.init(init, track.type, -track.priming_ticks / track.timescale);
       stream._initOf = track.name;
@@ -184,7 +191,9 @@ export class Session {
         appended = appended.then(async () => {
           waiting--;
           if (signal.aborted) return;
-          await buffer.append(whole, layout.starts[chunk]!, layout.starts[chunk + 1]!);
+          const piece: Piece = [whole, layout.starts[chunk]!, layout.starts[chunk + 1]!];
+          if (stream === this._video) await this._bridge.put(buffer, piece, entryOf(layout, chunk) === chunk);
+          else await buffer.append(...piece);
           stream._follows = chunk + 1;
           if (!signal.aborted) this._arrived(stream, chunk + 1);
         });
@@ -199,9 +208,9 @@ export class Session {
       position: () => slicer.position(),
       end: layout.offsets[want.last]!,
       link: (state) => {
-        if (state === "flows") this.rate.begin(performance.now());
-        if (state === "ended") this.rate.end(performance.now());
-        else this._report.connected(state === "flows");
+        if (state === LinkState.flows) this.rate.begin(performance.now());
+        if (state === LinkState.ended) this.rate.end(performance.now());
+        else this._report.connected(state === LinkState.flows);
       },
     }).catch((error) => appended.then(() => Promise.reject(error)));
     await appended;
@@ -215,26 +224,28 @@ export class Session {
     if (held !== null && held > here + SOON_S) {
       cut(stream); // the gap is filled
     } else if (stream === this._video && next < stream.layout.chunks && entryOf(stream.layout, next) === next) {
-      const rung = this._decide(here - this._element.currentTime);
+      const rung = this._decide(here - element.currentTime);
       if (rung !== this._rung) this._switchTo(stream, rung);
     }
   }
 
   private _pinnedRung(): number {
-    return this._rungs.findIndex(({ track }) => track.name === this._pinned);
+    return this._rungs.findIndex(({ name }) => name === this._choice);
   }
 
   private _decide(reserve: number): number {
     const pinned = this._pinnedRung();
     if (pinned >= 0) return pinned;
     const audioBps = this._audio ? this._audio.layout.track.bandwidth_bps : 0;
-    const rungs = this._rungs.map(({ track }) => track.bandwidth_bps);
+    // A rung whose tables are still on their way cannot be climbed to.
+    const known = this._rungs.filter((track, rung) => rung <= this._rung || this._tables.layout(track).chunks);
+    const rungs = known.map(({ bandwidth_bps }) => bandwidth_bps);
     return chooseRung(rungs, this._rung, { rate: this.rate.bps(), reserve, audioBps });
   }
 
   private _switchTo(video: Stream, rung: number): void {
     this._rung = rung;
-    video.layout = this._rungs[rung]!;
+    video.layout = this._tables.layout(this._rungs[rung]!);
     video._follows = null;
     cut(video);
   }
@@ -244,7 +255,7 @@ export class Session {
     if (isAbort(error)) return;
     const gone = error instanceof Refused && error.status === 404;
     if (!gone || stream !== this._video || this._rungs.length < 2) throw error;
-    this._rungs.splice(this._rungs.indexOf(stream.layout), 1);
+    this._rungs.splice(this._rung, 1);
     this._switchTo(stream, Math.max(0, this._rung - 1));
   }
 
@@ -256,9 +267,7 @@ export class Session {
 
   private _completeTables(): void {
     const came = (): void => {
-      this._rungs = this._rungs.map((layout) => this._tables.layout(layout.track));
-      if (this._audio) this._audio.layout = this._tables.layout(this._audio.layout.track);
-      if (this._video) this._video.layout = this._rungs[this._rung]!;
+      for (const stream of this._streams) stream.layout = this._tables.layout(stream.layout.track);
       this._pump();
     };
     this._tables.complete(this._stopped.signal, came, this._broke);
@@ -272,28 +281,35 @@ export class Session {
   }
 
   private _onSeeking(): void {
-    const now = this._element.currentTime;
+    const now = element.currentTime;
     for (const stream of this._streams) {
-      const { _follows: follows, layout, buffer } = stream;
+      const { _follows: follows, _running: running, layout, buffer } = stream;
       buffer.reconcile();
       const arriving = follows === null ? null : layout.starts[follows]!;
-      if (!stillUseful(arriving, buffer.book.end(now), now)) cut(stream);
+      const heldTo = buffer.book.end(now);
+      // What has just been asked for is not asked for again: playing that goes on where one was begins with a seek of its own.
+      const asked = running && follows === null && entryOf(layout, chunkAt(layout, now)) === stream._first;
+      const useful = asked || stillUseful(arriving, heldTo, now);
+      if (!useful) cut(stream);
+      if (stream !== this._video) continue;
+      if (!useful && heldTo === null) stream._follows = null;
+      if (this._audio) this._bridge.seek(buffer, heldTo !== null, useful);
     }
     this._pump();
   }
 
   private _onWaiting(): void {
-    if (!this._element.seeking) for (const stream of this._streams) stream.buffer.reconcile();
+    if (!element.seeking) for (const stream of this._streams) stream.buffer.reconcile();
     this._pump();
   }
 
   /** A track may start a frame late: step over a hole of less than half a second. */
   private _nudge(): void {
-    const { buffered, currentTime, readyState } = this._element;
+    const { buffered, currentTime, readyState } = element;
     if (readyState > 2) return;
     for (let i = 0; i < buffered.length; i++) {
       const start = buffered.start(i);
-      if (start > currentTime && start < currentTime + 0.5) this._element.currentTime = start + 0.001;
+      if (start > currentTime && start < currentTime + 0.5) element.currentTime = start + 0.001;
     }
   }
 }

@@ -1,8 +1,7 @@
 // Cuts the bytes of a range, as they arrive in any portions, into whole chunks. Pure.
 
 export class Slicer {
-  private _parts: Uint8Array[] = [];
-  private _held = 0;
+  private _held = new Uint8Array(0);
   private _next: number;
 
   /** `offsets` are those of a Layout; the bytes begin at chunk `first`. */
@@ -15,32 +14,21 @@ export class Slicer {
 
   /** The byte of the track from which a request must go on. */
   position(): number {
-    return this._offsets[this._next]! + this._held;
+    return this._offsets[this._next]! + this._held.length;
   }
 
   /** Takes bytes; gives the chunks they complete, with their numbers. */
   push(bytes: Uint8Array): { chunk: number; bytes: Uint8Array }[] {
     const whole: { chunk: number; bytes: Uint8Array }[] = [];
-    while (bytes.length && this._next + 1 < this._offsets.length) {
-      const missing = this._offsets[this._next + 1]! - this.position();
-      this._parts.push(bytes.subarray(0, missing));
-      this._held += Math.min(missing, bytes.length);
-      if (bytes.length < missing) break;
-      bytes = bytes.subarray(missing);
-      whole.push({ chunk: this._next++, bytes: this._joined() });
+    const held = new Uint8Array(this._held.length + bytes.length);
+    held.set(this._held);
+    held.set(bytes, this._held.length);
+    this._held = held;
+    for (;;) {
+      const size = this._offsets[this._next + 1]! - this._offsets[this._next]!;
+      if (!(this._held.length >= size)) return whole; // also when there is no next chunk
+      whole.push({ chunk: this._next++, bytes: this._held.slice(0, size) });
+      this._held = this._held.slice(size);
     }
-    return whole;
-  }
-
-  private _joined(): Uint8Array {
-    const all = new Uint8Array(this._held);
-    let at = 0;
-    for (const part of this._parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    this._parts = [];
-    this._held = 0;
-    return all;
   }
 }

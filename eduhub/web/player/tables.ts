@@ -22,25 +22,31 @@ export class Tables {
     this.audios = known.filter(({ kind }) => kind === "audio");
   }
 
+  /** The smallest sound in a language; without one in it, the smallest there is. */
+  voice(language: string): Track | undefined {
+    return this.audios.find((track) => (track.language || this._lesson.language) === language) || this.audios[0];
+  }
+
   /** A track with the tables as they are known now. */
   layout({ name }: Track): Layout {
-    const track = this.index.tracks.find((one) => one.name === name)!;
-    const layout = layoutOf(track, this._lesson.sizes[name]!);
-    return { ...layout, whole: layout.whole || this.index !== this._lesson.index };
+    const whole = this.index !== this._lesson.index || !this.index.cut;
+    return layoutOf(this.index.tracks.find((one) => one.name === name)!, whole);
   }
 
   /** Fetches the whole index once; `came` is called when it is here, `failed` when the box refused it. */
   complete(signal: AbortSignal, came: () => void, failed: (error: unknown) => void): void {
     if (this._asked) return;
     this._asked = true;
-    this._fetch(signal).then(came, (error) => {
-      setTimeout(() => (this._asked = false), RETRY_MS);
-      if (error instanceof Refused) failed(error);
-    });
-  }
-
-  private async _fetch(signal: AbortSignal): Promise<void> {
-    const answer = await ask(this._lesson.base + this._lesson.index_sha256, { signal });
-    this.index = (await answer.json()) as LessonIndex;
+    const { tables, base, index_sha256 } = this._lesson;
+    ask(tables || base + index_sha256, { signal })
+      .then((answer) => answer.json())
+      .then((index: LessonIndex) => {
+        this.index = index;
+        came();
+      })
+      .catch((error) => {
+        setTimeout(() => (this._asked = false), RETRY_MS);
+        if (error instanceof Refused) failed(error);
+      });
   }
 }

@@ -1,36 +1,21 @@
-// Turns what the element plays into events, and sees that they leave before the page does.
+// Turns what the video plays into events, and sees that they leave before the page does.
 
 import { on } from "./listen.js";
 import { Journal, type Watched } from "./journal.js";
 import type { Lesson } from "./lesson.js";
-import { Outbox, type Post, type Shelf } from "./outbox.js";
+import { video } from "./page.js";
+import { Outbox, type Post } from "./outbox.js";
+import { openShelf } from "./shelf.js";
 import { uuid7 } from "./uids.js";
 
 const EVERY_MS = 10_000;
 
-/** Posts with the batch's own token and no cookie: who is signed in now does not matter. */
-const post: Post = async (url, body) => {
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body,
-    credentials: "omit",
-  });
-  const json = await answer.json().catch(() => null); // a proxy on the way answers in HTML
-  return { status: answer.status, json };
-};
-
-function shelf(): Shelf | null {
-  try {
-    return localStorage;
-  } catch {
-    return null; // storage is forbidden in this browser: events live as long as the page
-  }
-}
+/** Posts with the batch's own token and no cookie: who is signed in now does not matter. As text, like a beacon. */
+const post: Post = (url, body) => fetch(url, { method: "POST", body, credentials: "omit" });
 
 /** The outbox of this browser, which sends at once what earlier pages left. */
 export function openOutbox(): Outbox {
-  const outbox = new Outbox(shelf(), post);
+  const outbox = new Outbox(openShelf(), post);
   on(window, "online", () => outbox.flush());
   outbox.flush();
   return outbox;
@@ -43,8 +28,8 @@ export function sendOnLeaving(outbox: Outbox): void {
   });
 }
 
-/** Watches `element` for the person whose token the page has; `part` names the hash of the track that plays. */
-export function watch(element: HTMLVideoElement, lesson: Lesson, outbox: Outbox, part: () => string | null): void {
+/** Watches the page's video for the person whose token the page has; `part` names the hash of the track that plays. */
+export function watch(lesson: Lesson, outbox: Outbox, part: () => string | null): void {
   const { url, token } = lesson.events;
   if (!token) return; // nobody is signed in: nothing is noted
   const journal = new Journal();
@@ -63,24 +48,29 @@ export function watch(element: HTMLVideoElement, lesson: Lesson, outbox: Outbox,
     };
     outbox.put(url, token, event);
   };
-  const now = (): number => element.currentTime * 1000;
+  const now = (): number => video.currentTime * 1000;
+  const note = (): void => {
+    if (!video.paused && !video.seeking) keep(journal.at(now(), part()));
+  };
   const settle = (): void => keep(journal.cut());
   const settleAndSend = (): void => {
+    note(); // the browser tells of the time four times a second, and less often when it is busy
     settle();
     outbox.flush();
   };
-  on(element, "playing seeked", () => keep(journal.startAt(now(), part())));
-  on(element, "seeking", settle);
-  on(element, "timeupdate", () => {
-    if (!element.paused && !element.seeking) keep(journal.at(now(), part()));
+  on(video, "playing seeked", () => keep(journal.startAt(now(), part())));
+  on(video, "seeking", settle);
+  on(video, "timeupdate", note);
+  on(video, "waiting", () => {
+    if (!video.seeking && video.currentTime > 0) journal.stalled();
   });
-  on(element, "waiting", () => {
-    if (!element.seeking && element.currentTime > 0) journal.stalled();
-  });
-  on(element, "pause ended", settleAndSend);
+  on(video, "pause ended", settleAndSend);
   setInterval(settleAndSend, EVERY_MS);
-  on(window, "pagehide", settle);
+  on(window, "pagehide", () => {
+    note();
+    settle();
+  });
   on(document, "visibilitychange", () => {
-    if (document.visibilityState === "hidden") settleAndSend();
+    if (document.hidden) settleAndSend();
   });
 }

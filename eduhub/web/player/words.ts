@@ -5,12 +5,9 @@ export function say(words: Record<string, string>, key: string, places: Record<s
   return (words[key] || key).replace(/\{(\w+)\}/g, (whole, name: string) => places[name] || whole);
 }
 
-/** 3725 -> "1:02:05". */
+/** 3725 -> "1:02:05"; shorter than a day. */
 export function clock(seconds: number): string {
-  const two = (n: number): string => (n < 10 ? "0" : "") + Math.floor(n);
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor(seconds / 60) % 60;
-  return (hours ? hours + ":" + two(minutes) : minutes) + ":" + two(seconds % 60);
+  return new Date(seconds * 1000).toISOString().slice(11, 19).replace(/^(00:0?|0)/, "");
 }
 
 /** Megabytes for people: one decimal below ten. */

@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { Book } from "../book.js";
 import { layoutOf } from "../layout.js";
 import { Rate } from "../rate.js";
-import { backOffMs, chooseRung, nextAudio, nextVideo, runsShort, stillUseful } from "../schedule.js";
+import { backOffMs, chooseRung, nextAudio, nextVideo, startRung, stillUseful, wantsTables } from "../schedule.js";
 import { audio, video } from "./tracks.js";
 
-const PICTURE = layoutOf(video(600), 0);
-const SOUND = layoutOf(audio(600), 0);
+const PICTURE = layoutOf(video(600), true);
+const SOUND = layoutOf(audio(600), true);
 
 function book(...spans: [number, number][]): Book {
   const made = new Book();
@@ -15,11 +15,8 @@ function book(...spans: [number, number][]): Book {
   return made;
 }
 
-test("the first picture request is short, so that a quick link climbs soon", () => {
-  assert.deepEqual(nextVideo(PICTURE, book(), 0, null), { first: 0, last: 25 });
-});
-
-test("with a reserve one request reaches 120 s ahead, from the byte that follows", () => {
+test("one picture request reaches 120 s ahead, from the first byte or from the one that follows", () => {
+  assert.deepEqual(nextVideo(PICTURE, book(), 0, null), { first: 0, last: 121 });
   assert.deepEqual(nextVideo(PICTURE, book([0, 25]), 2, 25), { first: 25, last: 123 });
 });
 
@@ -42,11 +39,13 @@ test("a gap ends where the next held stretch begins, which then goes on", () => 
   assert.deepEqual(held.spans, [[0, 90]]);
 });
 
-test("sound comes in ranges of 12 s and stays at most 8 s and a range beyond the picture", () => {
-  assert.deepEqual(nextAudio(SOUND, book(), 0, null, 0), { first: 0, last: 3 });
-  assert.deepEqual(nextAudio(SOUND, book([0, 6]), 0, 3, 0), { first: 3, last: 10 });
-  assert.equal(nextAudio(SOUND, book([0, 20]), 0, 10, 12), null);
-  assert.notEqual(nextAudio(SOUND, book([0, 20]), 0, 10, 12.5), null);
+test("sound is asked for when it reaches less than 2 s beyond the picture, the more of it the more picture is held", () => {
+  assert.deepEqual(nextAudio(SOUND, book(), 0, null, 0), { first: 0, last: 2 });
+  assert.deepEqual(nextAudio(SOUND, book([0, 6]), 0, 3, 5), { first: 3, last: 5 });
+  assert.deepEqual(nextAudio(SOUND, book([0, 20]), 0, 10, 19), { first: 10, last: 14 });
+  assert.deepEqual(nextAudio(SOUND, book([0, 80]), 0, 40, 90), { first: 40, last: 47 });
+  assert.equal(nextAudio(SOUND, book([0, 20]), 0, 10, 18), null);
+  assert.notEqual(nextAudio(SOUND, book([0, 20]), 0, 10, 18.5), null);
 });
 
 test("sound alone is held as far ahead as a picture would be", () => {
@@ -55,11 +54,18 @@ test("sound alone is held as far ahead as a picture would be", () => {
 });
 
 test("tables that end too early are known, and nothing beyond them is guessed", () => {
-  const cut = layoutOf(video(180), Infinity);
-  assert.equal(runsShort(cut, 59), false);
-  assert.equal(runsShort(cut, 61), true);
+  const cut = layoutOf(video(180), false);
+  assert.equal(wantsTables(cut, book(), 149), false);
+  assert.equal(wantsTables(cut, book(), 151), true);
   assert.equal(nextVideo(cut, book(), 400, null), null);
   assert.equal(nextVideo(cut, book([0, 180]), 170, 180), null);
+});
+
+test("the rest of the tables is fetched when four seconds are held, and never twice", () => {
+  const cut = layoutOf(video(180), false);
+  assert.equal(wantsTables(cut, book([0, 4]), 0), false);
+  assert.equal(wantsTables(cut, book([0, 5]), 0), true);
+  assert.equal(wantsTables(PICTURE, book([0, 600]), 599), false);
 });
 
 test("the very end of a whole track can be sought", () => {
@@ -135,4 +141,12 @@ test("what the browser evicted by itself is forgotten", () => {
   held.cut(45, 60);
   assert.equal(held.end(50), null);
   assert.equal(held.end(44), 45);
+});
+
+test("playing starts on the lowest rung, unless this network was ten times quicker than a higher one", () => {
+  assert.equal(startRung([60_000, 250_000, 900_000], 0), 0);
+  assert.equal(startRung([60_000, 250_000, 900_000], 2_400_000), 0);
+  assert.equal(startRung([60_000, 250_000, 900_000], 2_600_000), 1);
+  assert.equal(startRung([60_000, 250_000, 900_000], 90_000_000), 2);
+  assert.equal(startRung([], 90_000_000), 0);
 });

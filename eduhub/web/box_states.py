@@ -1,0 +1,68 @@
+"""Boxes as pages show them: which school's, and when they were last heard of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub import clock, guard
+from eduhub.schools.models import Organisation
+from eduhub.sync.models import Node, NodeContact
+from eduhub.web import shown
+from eduhub.web.states import State
+
+SILENT_MS = 24 * 3600 * 1000  # after a day without a word somebody should look
+
+
+@dataclass(frozen=True)
+class BoxRow:
+    """A box with its school and its state."""
+
+    uid: str
+    name: str
+    school: Organisation
+    version: str
+    state: State
+
+
+def of_school(session: Session, org_uid: str) -> list[BoxRow]:
+    """The boxes of one school."""
+    return _rows(session, session.scalars(select(Node).where(Node.org_uid == org_uid).order_by(Node.name)))
+
+
+def all_of(session: Session, org_uids: Iterable[str]) -> list[BoxRow]:
+    """The boxes of these organisations, by name."""
+    return _rows(session, session.scalars(select(Node).where(Node.org_uid.in_(list(org_uids))).order_by(Node.name)))
+
+
+def _rows(session: Session, nodes: Iterable[Node]) -> list[BoxRow]:
+    rows = []
+    for node in nodes:
+        school, contact = session.get(Organisation, node.org_uid), session.get(NodeContact, node.uid)
+        if school is not None:
+            rows.append(BoxRow(node.uid, node.name, school, contact.version if contact else "", heard(node, contact)))
+    return rows
+
+
+def heard(node: Node, contact: NodeContact | None) -> State:
+    """What is known of a box: shut out, never heard of, or when last."""
+    if node.revoked_on is not None:
+        return State(gettext("shut out"), "no", "bad")
+    if contact is None:
+        return State(gettext("has not called yet"), "wait", "slow")
+    return since(contact.last_ms)
+
+
+def fetch_hours() -> str:
+    """Between which hours this box may fetch what is not here yet, `00:00-06:00`; empty at a hub, and where that is at any time."""
+    settings = guard.here().settings
+    return settings.sync_window if settings.role == "node" and settings.sync_window != "00:00-24:00" else ""
+
+
+def since(last_ms: int) -> State:
+    """`2 minutes ago`, amber after a day of silence."""
+    ago_ms = max(0, clock.now_ms() - last_ms)
+    text = gettext("%(time)s ago", time=shown.since(ago_ms))
+    return State(text, "wait", "slow") if ago_ms > SILENT_MS else State(text, "done", "good")

@@ -1,0 +1,1 @@
+"""The pages of the operator: organisations, the work of the machine, who did what. At the hub only."""
