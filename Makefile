@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run run-village demo test test-long check bench lock build clean
+.PHONY: help run run-village demo test test-all test-long check bench lock build clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -37,6 +37,9 @@ demo: build ## only load the demo lessons
 
 test: .build/dev.stamp build ## every test this machine can run; says what it left out and why
 	@$(BIN)/python .ci/test.py
+
+test-all: .build/dev.stamp build ## the same, and on PostgreSQL what touches the database
+	@$(BIN)/python .ci/test.py --all
 
 test-long: .build/dev.stamp build ## the tests that run for minutes
 	@$(BIN)/python .ci/test.py --long

@@ -1,10 +1,15 @@
 """Run every test this machine can run, and say what was left out and why.
 
-    python .ci/test.py [--long]
+    python .ci/test.py           every test on SQLite, and the front end's own
+    python .ci/test.py --all     and those that touch the database once more on PostgreSQL, where its programs are
+    python .ci/test.py --long    those that run for minutes
 
-1. everything on SQLite; 2. the tests that touch the database once more on PostgreSQL, where its programs
-are; 3. the front end's own tests. All three at once: a test that waits for a browser or a process leaves a core
-to the others, and none waits for another's last test. With CI=true nothing may be left out: a skip is a failure.
+The parts run at once: a test that waits for a browser or a process leaves a core to the others, and none waits for
+another's last test. With CI=true nothing may be left out: a skip is a failure.
+
+A test of a real browser or of real processes that failed while others ran beside it is run again alone, and counts as
+passed if it holds three times in a row: on a machine that is shared they are late at times. Each is named at the end,
+what it said stays printed, and more than three of them are a failure.
 """
 
 import os
@@ -20,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".build" / "reports"
 NO_TESTS_RAN = 5
+MAX_AGAIN, TIMES_AGAIN = 3, 3
 CORES = max(2, len(os.sched_getaffinity(0)))
 # Where the tests' folders lie if there is room: each machine that a test makes has 256 folders for its blobs and syncs
 # all it writes, which takes a third of the time on a disk, and many times that on a disk that others use.
@@ -34,6 +40,8 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)  # as pytest takes them; empty where something else failed
+    options: tuple[str, ...] = ()
 
 
 def run_pytest(name: str, *options: str, aside: bool = False) -> Outcome:
@@ -54,12 +62,28 @@ def run_pytest(name: str, *options: str, aside: bool = False) -> Outcome:
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, env=environment, check=False, stdout=output, stderr=output
             ).returncode
         print("\n" + said + log.read_text(encoding="utf-8", errors="replace"), flush=True)
-    outcome = Outcome(name)
+    outcome = Outcome(name, options=options)
     if report.exists():
         read_report(report, outcome)
     if code not in (0, NO_TESTS_RAN) and outcome.failed == 0:
         outcome.failed = 1  # pytest itself could not go on; what it printed says why
     return outcome
+
+
+def run_again(outcomes: list[Outcome]) -> list[str]:
+    """Run alone what failed, if that is little, and count as passed what holds; its names."""
+    failures = [(outcome, failure) for outcome in outcomes for failure in outcome.failures]
+    if not failures or len(failures) > MAX_AGAIN or len(failures) < sum(outcome.failed for outcome in outcomes):
+        return []
+    held = []
+    for outcome, failure in failures:
+        # What chose the database stays; what spread the tests over processes, or chose among them, does not.
+        database = outcome.options[outcome.options.index("-p") :] if "-p" in outcome.options else ()
+        tries = (run_pytest("again", failure, "-m", "browser or processes", *database) for _ in range(TIMES_AGAIN))
+        if all(once.passed == 1 and once.failed == 0 for once in tries):
+            outcome.failed, outcome.passed = outcome.failed - 1, outcome.passed + 1
+            held.append(f"{outcome.name}: {failure}")
+    return held
 
 
 def in_memory() -> dict[str, str]:
@@ -80,6 +104,8 @@ def read_report(report: Path, outcome: Outcome) -> None:
             outcome.left_out[skipped.get("message") or "no reason given"] += 1
         elif case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
+            # A test may have a failure and an error: both are one case here, and one name.
+            outcome.failures.append(f"{case.get('file')}::{case.get('name')}")
         else:
             outcome.passed += 1
 
@@ -142,14 +168,18 @@ def main() -> None:
         outcomes = [run_pytest("long", "-m", "long")]
     else:
         with ThreadPoolExecutor() as at_once:
-            parts = [at_once.submit(part) for part in (run_sqlite, run_postgresql, run_front_end)]
+            wanted = (run_sqlite, run_postgresql, run_front_end) if "--all" in sys.argv[1:] else (run_sqlite, run_front_end)
+            parts = [at_once.submit(part) for part in wanted]
         outcomes = [part.result() for part in parts]
+    held = run_again(outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     left_out = [(outcome.name, reason, n) for outcome in outcomes for reason, n in outcome.left_out.items()]
     print("\nLeft out:" if left_out else "\nNothing was left out.")
     for name, reason, count in left_out:
         print(f"  {name}: {count} x {reason}")
+    for name in held:
+        print(f"Failed beside others, and held {TIMES_AGAIN} times alone: {name}")
     if in_ci and left_out:
         print("In CI nothing may be left out: this counts as a failure.")
         failed += sum(count for _, _, count in left_out)

@@ -5,7 +5,7 @@ round trip is long. A connection that has fallen silent while others speak is re
 its way would come twice. When all are silent the link is down: a new connection is tried about every second, and
 the first that opens replaces them, sooner than the kernel's own repetition would notice.
 
-Measured in docs/decisions/0015. This module must not know blobs, databases or what the bytes are for.
+Measured in docs/decisions/0016. This module must not know blobs, databases or what the bytes are for.
 """
 
 import random
