@@ -127,6 +127,13 @@ class NotAllowed(EduHubError):
     next_step = N_("Ask your school's admin if you think you should be able to.")
 
 
+class LessonTakenBack(EduHubError):
+    code, status = "lesson.taken_back", 410
+    happened = N_("The school has taken this lesson back.")
+    kept = N_("What you have watched of it is kept.")
+    next_step = N_("Choose another lesson, or ask your teacher about this one.")
+
+
 class SignInNeeded(EduHubError):
     code, status = "asked.sign_in_needed", 401
     happened = N_("You are not signed in.")

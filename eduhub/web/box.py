@@ -16,7 +16,7 @@ from eduhub.errors import error_table
 from eduhub.http import caches
 from eduhub.sync import outbox
 from eduhub.sync.models import Upstream
-from eduhub.web import box_states
+from eduhub.web import box_states, languages
 from eduhub.web.edge import reading, today
 from eduhub.web.states import State
 
@@ -84,4 +84,4 @@ def _link(upstream: Upstream | None) -> State:
         return heard
     sentences = {error.code: (error.happened, error.kept) for error in error_table()}
     happened, kept = sentences.get(upstream.last_error, sentences["sync.link_down"])
-    return State(heard.word, "wait", "slow", f"{gettext(happened)} {gettext(kept)}")
+    return State(heard.word, "wait", "slow", languages.in_a_row(gettext(happened), gettext(kept)))

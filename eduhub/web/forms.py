@@ -58,7 +58,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 def sentence(error: EduHubError) -> str:
     """What happened and what to do, in the page's language."""
     happened, _kept, next_step = sentences(error, error.facts, gettext)
-    return f"{happened}{'' if languages.of_page() == 'zh' else ' '}{next_step}"  # a Chinese full stop brings its own room
+    return languages.in_a_row(happened, next_step)
 
 
 def needed(message: Any) -> list[Any]:

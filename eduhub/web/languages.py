@@ -31,6 +31,11 @@ def of_page() -> str:
     return str(get_locale() or "en").split("_")[0]
 
 
+def in_a_row(*sentences: str) -> str:
+    """Sentences of the page's language behind each other."""
+    return ("" if of_page() == "zh" else " ").join(sentences)  # a Chinese full stop brings its own room
+
+
 def of_text(text: str) -> str | None:
     """The language that the letters of a name or an untagged text point to; None for Latin ones."""
     for letter in text:

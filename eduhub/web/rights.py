@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from eduhub import guard
 from eduhub.accounts.models import RoleGrant
-from eduhub.courses.models import Course
-from eduhub.errors import NotAllowed, SignInNeeded
+from eduhub.courses import audience
+from eduhub.courses.models import Course, Lesson
+from eduhub.errors import LessonTakenBack, NotAllowed, SignInNeeded
 from eduhub.schools import organisations
 from eduhub.schools.models import Group, Organisation
 
@@ -52,6 +53,16 @@ def person_uid() -> str:
     if person is None:
         raise SignInNeeded
     return person.uid
+
+
+def check_watches(session: Session, lesson: Lesson, on: str) -> None:
+    """Raises SignInNeeded, LessonTakenBack or NotAllowed where the reader may not watch a lesson on an ISO day."""
+    person = guard.viewer().person
+    if audience.may_read(session, lesson, person.uid if person else None, on):
+        return
+    if person is None:
+        raise SignInNeeded
+    raise LessonTakenBack if lesson.state == "withdrawn" else NotAllowed
 
 
 def may_look_after(session: Session, person_uid: str) -> bool:

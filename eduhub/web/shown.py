@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_skeleton
 from flask import Flask, request, url_for
-from flask_babel import format_date, format_datetime, format_decimal, format_percent, get_locale, gettext, ngettext
+from flask_babel import format_date, format_decimal, format_percent, format_time, get_locale, gettext, ngettext
 from markupsafe import Markup
 
 from eduhub import guard
@@ -121,12 +121,18 @@ def near_day(iso: str, today: str) -> str:
 
 def when(unix_ms: int | None) -> str:
     """An instant, to the minute, as the clock at the reader's school had it; the wall clock's word, for showing only."""
-    return format_datetime(datetime.fromtimestamp(unix_ms / 1000, tz=UTC), "short").translate(_DIGITS) if unix_ms else ""
+    return _day_and_time(datetime.fromtimestamp(unix_ms / 1000, tz=UTC), rebase=True) if unix_ms else ""
 
 
 def when_there(unix_ms: int, zone: str) -> str:
     """The same by the clocks of a time zone, for readers who all live in it."""
-    return str(format_datetime(datetime.fromtimestamp(unix_ms / 1000, tz=ZoneInfo(zone)), "short", rebase=False)).translate(_DIGITS)
+    return _day_and_time(datetime.fromtimestamp(unix_ms / 1000, tz=ZoneInfo(zone)), rebase=False)
+
+
+def _day_and_time(at: datetime, *, rebase: bool) -> str:
+    """`Nov 27, 2026 11:07 AM`: the month as a word, because 11/12 is read in two ways."""
+    written = f"{format_date(at, 'medium', rebase=rebase)} {format_time(at, 'short', rebase=rebase)}"
+    return written.translate(_DIGITS)
 
 
 @lru_cache(maxsize=64)

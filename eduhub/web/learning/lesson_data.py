@@ -153,7 +153,7 @@ def words() -> dict[str, str]:
         "no_connection": gettext("No connection. It goes on by itself when the connection is back."),
         "sign_in_again": gettext("The permission to read this lesson has ended. Open its page again."),
         "gone": gettext("This lesson is no longer here. Open its page again."),
-        "cannot_play": gettext("This browser cannot play the lesson. Save it to this device and open it from there."),
+        "cannot_play": gettext("This browser cannot play the lesson. Save the video with the button below, and open it from there."),
     }
 
 

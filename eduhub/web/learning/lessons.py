@@ -11,10 +11,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from eduhub import guard
-from eduhub.courses import audience
 from eduhub.courses.models import Course, Lesson
 from eduhub.delivery.blobs import is_name
-from eduhub.errors import NotAllowed, NotFound, SignInNeeded
+from eduhub.errors import NotFound
 from eduhub.http import caches
 from eduhub.learning.models import Progress
 from eduhub.schools.models import Organisation
@@ -192,8 +191,7 @@ def _card(session: Session, found: Lesson, parts_for: str) -> lesson_cards.Lesso
     viewer = guard.viewer()
     person_uid = viewer.person.uid if viewer.person else None
     day = today(session, viewer.person.org_uid if viewer.person else found.org_uid)
-    if not audience.may_read(session, found, person_uid, day):
-        raise NotAllowed() if viewer.person else SignInNeeded()
+    rights.check_watches(session, found, day)
     card = lesson_cards.of_lessons(session, [found], _courses(session, [found]), person_uid, parts_for).get(found.uid)
     if card is None:
         raise NotFound()

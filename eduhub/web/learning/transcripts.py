@@ -6,11 +6,10 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from eduhub import guard
-from eduhub.courses import audience
 from eduhub.courses.models import Course, Lesson
-from eduhub.errors import NotAllowed, NotFound, SignInNeeded
+from eduhub.errors import NotFound
 from eduhub.http import caches
-from eduhub.web import languages, moments, passes
+from eduhub.web import languages, moments, passes, rights
 from eduhub.web.edge import reading, row_of, today
 from eduhub.web.learning import lesson_cards, materials
 
@@ -35,8 +34,7 @@ def transcript(lesson_uid: str) -> ResponseReturnValue:
     with reading() as session:
         found = row_of(session, Lesson, lesson_uid)
         day = today(session, viewer.person.org_uid if viewer.person else found.org_uid)
-        if not audience.may_read(session, found, viewer.person.uid if viewer.person else None, day):
-            raise NotAllowed() if viewer.person else SignInNeeded()
+        rights.check_watches(session, found, day)
         course = row_of(session, Course, found.course_uid)
         parts_for = passes.audience_of(lesson_uid)
         card = lesson_cards.of_lessons(session, [found], {course.uid: course}, None, parts_for).get(found.uid)

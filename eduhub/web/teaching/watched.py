@@ -22,7 +22,7 @@ from eduhub.http import caches
 from eduhub.learning import reports, tallies
 from eduhub.learning.reports import Summary, Timeline
 from eduhub.schools.models import Group, Organisation
-from eduhub.web import moments, plots, rights, shown
+from eduhub.web import moments, order, plots, rights, shown
 from eduhub.web.edge import Page, page_of, reading, row_of, today
 from eduhub.web.rights import COURSE, LESSON, TEACHES_CLASS
 from eduhub.web.school import roster
@@ -122,7 +122,7 @@ def by_class(group_uid: str, course_uid: str) -> ResponseReturnValue:
         people = session.scalars(select(Person).where(Person.uid.in_(children))).all()
         rows = [
             ChildRow(person.name, [seen.get((person.uid, one.uid), 0) for one in page.rows])
-            for person in sorted(people, key=lambda person: person.name)
+            for person in sorted(people, key=lambda person: order.key(person.name))
         ]
         name = roster.group_name(session, group)
     return render_template(
