@@ -138,7 +138,8 @@ export class Session {
     this._nudge();
     const now = element.currentTime;
     const [first] = this._streams;
-    if (this._streams.some(({ layout }) => wantsTables(layout, first!.buffer.book, now))) this._completeTables();
+    if (this._streams.some(({ layout }) => wantsTables(layout, first!.buffer.book, now)))
+      this._tables.complete(this._stopped.signal, element.readyState < 3, this._tablesCame, this._broke);
     const { _video: video, _audio: audio } = this;
     if (audio) this._begin(audio, nextAudio(audio.layout, audio.buffer.book, now, audio._follows, this._pictureEnd(now)));
     const spoken = !audio || audio.buffer.book.end(now) !== null;
@@ -265,13 +266,10 @@ export class Session {
     return readWhole(url, 0, track.init_bytes, signal);
   }
 
-  private _completeTables(): void {
-    const came = (): void => {
-      for (const stream of this._streams) stream.layout = this._tables.layout(stream.layout.track);
-      this._pump();
-    };
-    this._tables.complete(this._stopped.signal, came, this._broke);
-  }
+  private readonly _tablesCame = (): void => {
+    for (const stream of this._streams) stream.layout = this._tables.layout(stream.layout.track);
+    this._pump();
+  };
 
   private _endIfWhole(now: number): void {
     if (this._source.readyState !== "open") return;

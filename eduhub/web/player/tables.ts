@@ -4,14 +4,19 @@ import { ask, Refused } from "./fetching.js";
 import { layoutOf, type Layout } from "./layout.js";
 import type { Lesson, LessonIndex, Track } from "./lesson.js";
 
-const RETRY_MS = 2000;
+/**
+ * What was asked for and has not come is asked for again: where playing waits for it soon, because the lost last packet of so short an
+ * answer is missed late.
+ */
+const AGAIN_MS = 20_000;
+const AGAIN_SOON_MS = 1500;
 
 export class Tables {
   index: LessonIndex;
   /** The tracks that this browser plays: lowest picture first, smallest sound first. */
   readonly videos: Track[];
   readonly audios: Track[];
-  private _asked = false;
+  private _askedMs = -AGAIN_MS;
 
   constructor(private readonly _lesson: Lesson) {
     this.index = _lesson.index;
@@ -29,14 +34,14 @@ export class Tables {
 
   /** A track with the tables as they are known now. */
   layout({ name }: Track): Layout {
-    const whole = this.index !== this._lesson.index || !this.index.cut;
-    return layoutOf(this.index.tracks.find((one) => one.name === name)!, whole);
+    return layoutOf(this.index.tracks.find((one) => one.name === name)!, !this.index.cut);
   }
 
-  /** Fetches the whole index once; `came` is called when it is here, `failed` when the box refused it. */
-  complete(signal: AbortSignal, came: () => void, failed: (error: unknown) => void): void {
-    if (this._asked) return;
-    this._asked = true;
+  /** Fetches the whole index; `came` is called when it is here, `failed` when the box refused it. `waited`: playing stands still. */
+  complete(signal: AbortSignal, waited: boolean, came: () => void, failed: (error: unknown) => void): void {
+    const now = performance.now();
+    if (now < this._askedMs + (waited ? AGAIN_SOON_MS : AGAIN_MS)) return;
+    this._askedMs = now;
     const { tables, base, index_sha256 } = this._lesson;
     ask(tables || base + index_sha256, { signal })
       .then((answer) => answer.json())
@@ -45,7 +50,6 @@ export class Tables {
         came();
       })
       .catch((error) => {
-        setTimeout(() => (this._asked = false), RETRY_MS);
         if (error instanceof Refused) failed(error);
       });
   }

@@ -113,6 +113,18 @@ test("a line that breaks every few seconds costs no byte of a chunk, and playing
   }
 });
 
+test("a seek does not wait for tables whose answer is lost", async () => {
+  const session = play([[60, 256]], 0, 0, lecture(2400));
+  village.box.silent = 1;
+  await live(6);
+  assert.equal(village.box.silent, 0, "they were asked for while it played");
+  village.video.currentTime = 1201.5;
+  await live(2.5);
+  session.stop();
+  assert.ok(village.video.currentTime > 1201.5, String(village.video.currentTime));
+  assert.deepEqual(village.faults, []);
+});
+
 test("after a seek to the middle of forty minutes the voice is heard within two seconds", async () => {
   const session = play([[60, 256]], 0, 0, lecture(2400));
   await live(6);
