@@ -35,10 +35,10 @@ run-village: build ## a hub and a school's box that has joined it
 demo: build ## only load the demo lessons
 	@$(TRYOUT) $(BIN)/eduhub demo
 
-test: .build/dev.stamp build ## every test this machine can run; says what it left out and why
+test: .build/dev.stamp build ## what a change should pass, in some minutes; says what it left out and why
 	@$(BIN)/python .ci/test.py
 
-test-all: .build/dev.stamp build ## the same, and on PostgreSQL what touches the database
+test-all: .build/dev.stamp build ## every test this machine can run, on PostgreSQL too: what CI runs
 	@$(BIN)/python .ci/test.py --all
 
 test-long: .build/dev.stamp build ## the tests that run for minutes

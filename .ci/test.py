@@ -1,7 +1,7 @@
 """Run every test this machine can run, and say what was left out and why.
 
-    python .ci/test.py           every test on SQLite, and the front end's own
-    python .ci/test.py --all     and those that touch the database once more on PostgreSQL, where its programs are
+    python .ci/test.py           on SQLite every test but the thorough ones, and the front end's own
+    python .ci/test.py --all     every test; those that touch the database once more on PostgreSQL, where its programs are
     python .ci/test.py --long    those that run for minutes
 
 The parts run at once: a test that waits for a browser or a process leaves a core to the others, and none waits for
@@ -143,7 +143,8 @@ def run_front_end() -> Outcome:
 
 def workers(count: int) -> tuple[str, ...]:
     """Options for so many test processes; tests/conftest.py has put the tests in order."""
-    return ("-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not long")
+    wanted = "not long" if "--all" in sys.argv[1:] else "not long and not thorough"
+    return ("-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder", "-m", wanted)
 
 
 def run_sqlite() -> Outcome:

@@ -25,7 +25,7 @@ def test_watched_seconds_arrive_once_with_the_childs_token(device: BrowserContex
     assert event["kind"] == "watched"
     assert event["version"] == 1
     assert event["token"] == "dolma"
-    assert event["from_ms"] < 300
+    assert event["from_ms"] < 1000
     assert event["to_ms"] - event["from_ms"] == event["watched_ms"]
     assert event["part"] in {track["sha256"] for track in box.package.tracks}
     assert event["uid"][14] == "7"

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.ffmpeg]
 WATCHED_FOR_S = 4
 
 
-@pytest.fixture(params=["a clip made here", "c1_hall_mit.webm"])
+@pytest.fixture(params=["a clip made here", pytest.param("c1_hall_mit.webm", marks=pytest.mark.thorough)])
 def clip(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """What the teacher has on the phone."""
     if request.param != "a clip made here":

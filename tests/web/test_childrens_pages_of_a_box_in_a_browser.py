@@ -22,7 +22,7 @@ from tests.web.test_pages_in_a_browser import LANGUAGES, look
 from tests.web.world import World, as_box, publish
 
 pytestmark = [
-    pytest.mark.browser,
+    pytest.mark.browser, pytest.mark.thorough,
     pytest.mark.filterwarnings("ignore:.*_io.FileIO name='.*/static/:pytest.PytestUnraisableExceptionWarning"),
 ]
 OWN = ("sun", "fish", "tent")

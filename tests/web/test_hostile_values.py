@@ -16,6 +16,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from tests.web.rights.county import County
 from tests.web.rights.table import EVERYONE, PROTOCOL, TABLE
 
+pytestmark = pytest.mark.thorough
 HOSTILE = {
     "a zero": "\x00", "ten thousand letters": "ཡ" * 10_000, "a yak": "🐃 \U000e0001\u202e", "a path": "../../etc/passwd",
     "a number without end": "9" * 40, "less than nothing": "-1",

@@ -208,7 +208,9 @@ def add_box(session: Session, world: World) -> str:
     return node.uid
 
 
-@pytest.mark.parametrize("reader", list(PAGES))
+@pytest.mark.parametrize(
+    "reader", [pytest.param(reader, marks=[] if reader in ("", "dolma") else pytest.mark.thorough) for reader in PAGES]
+)
 def test_every_page_fits_is_silent_and_keeps_its_policy(
     reader: str, chromium: Browser, address: str, world: World, places: dict[str, str]
 ) -> None:

@@ -22,7 +22,7 @@ from tests.web.test_pages_in_a_browser import LANGUAGES, SMALL_TARGETS, WIDTHS
 from tests.web.world import World, as_box
 
 pytestmark = [
-    pytest.mark.browser,
+    pytest.mark.browser, pytest.mark.thorough,
     pytest.mark.filterwarnings("ignore:.*_io.FileIO name='.*/static/:pytest.PytestUnraisableExceptionWarning"),
 ]
 GUESTS = {

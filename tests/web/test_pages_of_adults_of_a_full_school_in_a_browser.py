@@ -20,7 +20,7 @@ from tests.web.test_pages_in_a_browser import SMALL_TARGETS, WIDTHS, add_box, si
 from tests.web.world import World
 
 pytestmark = [
-    pytest.mark.browser,
+    pytest.mark.browser, pytest.mark.thorough,
     pytest.mark.filterwarnings("ignore:.*_io.FileIO name='.*/static/:pytest.PytestUnraisableExceptionWarning"),
 ]
 WATCHED = "/groups/{group}/courses/{course}/watched"
