@@ -22,3 +22,12 @@ def keep(page: Page, name: str, *, folder: Path = FOLDER, full_page: bool = True
     if _wanted:
         folder.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=folder / f"{name}.png", full_page=full_page)
+
+
+def keep_by_day_and_night(page: Page, name: str) -> None:
+    """The page in both lights, as `name`-light and `name`-dark; afterwards it has its own light again."""
+    if _wanted:
+        for light in ("light", "dark"):
+            page.emulate_media(color_scheme=light)  # type: ignore[arg-type]
+            keep(page, f"{name}-{light}")
+        page.emulate_media(color_scheme="null")

@@ -246,7 +246,7 @@ def look(page: Page, address: str, name: str, wrong: list[str]) -> None:
     for width in reversed(WIDTHS):
         page.set_viewport_size({"width": width, "height": 740})
         page.goto(address)
-        pictures.keep(page, f"{name}-{width}")
+        pictures.keep_by_day_and_night(page, f"{name}-{width}")
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wrong.append(f"{name} has to be pushed sideways at {width} px")
         wrong += [f"{name}: smaller than 44 px: {found}" for found in page.evaluate(SMALL_TARGETS)]
@@ -257,7 +257,6 @@ def look(page: Page, address: str, name: str, wrong: list[str]) -> None:
         wrong += [f"{name}: the keyboard does not reach {found}" for found in accessible.out_of_reach(page)]
         wrong += [f"{name}: {found}" for found in accessible.serious(page)]
         page.emulate_media(color_scheme="dark")
-        pictures.keep(page, f"{name}-dark-{WIDTHS[0]}")
         wrong += [f"{name} in the dark: {found}" for found in accessible.serious(page, "color-contrast")]
         page.emulate_media(color_scheme="light")
 

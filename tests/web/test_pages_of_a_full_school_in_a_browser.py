@@ -86,7 +86,7 @@ def test_long_words_break_no_page(chromium: Browser, address: str, school: FullS
             wrong += [f"{name} in the dark: {found}" for found in accessible.serious(page)]
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 640})
-                pictures.keep(page, f"full-{name}-{language}-{width}")
+                pictures.keep_by_day_and_night(page, f"full-{name}-{language}-{width}")
                 wrong += [f"{name} at {width} px: {found}" for found in [*page.evaluate(SMALL_TARGETS), *page.evaluate(BROKEN)]]
                 wrong += [f"{name} has to be pushed sideways at {width} px"] * page.evaluate(SIDEWAYS)
             page.set_viewport_size({"width": WIDTHS[0], "height": 640})

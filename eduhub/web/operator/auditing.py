@@ -100,12 +100,10 @@ class _Names:
 
     def line(self, entry: AuditEntry, zone: str) -> Line:
         """An entry in words."""
-        at = datetime.fromtimestamp(entry.at_ms / 1000, tz=ZoneInfo(zone))
         by = self._name(entry.by_uid) if entry.by_uid else gettext("the system")
         about = self._name(entry.subject_uid) if entry.subject_uid and entry.subject_uid != entry.by_uid else ""
         organisation = self._name(entry.org_uid) if entry.org_uid else ""
-        when = f"{shown.day(at.date().isoformat())} {at:%H:%M}"
-        return Line(when, word_of(entry.action), by, "" if about == organisation else about, organisation)
+        return Line(shown.when_there(entry.at_ms, zone), word_of(entry.action), by, "" if about == organisation else about, organisation)
 
     def _name(self, uid: str) -> str:
         if uid not in self._known:
