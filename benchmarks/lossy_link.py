@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import machinery, util
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def missing() -> str:
     """Why there is no such line on this machine; empty when there is."""
     if not TOOL.exists():
         return "villagelink is not beside this project (../shared/tools)"
-    return str(_tool().unsupported())
+    return str(tool().unsupported())
 
 
 @contextmanager
@@ -46,7 +47,9 @@ def line(server_port: int, **properties: Any) -> Iterator[Line]:
         process.communicate()  # the end of its input ends it, and the namespaces with it
 
 
-def _tool() -> Any:
+@cache
+def tool() -> Any:
+    """villagelink, as a module."""
     loader = machinery.SourceFileLoader("villagelink", str(TOOL))
     spec = util.spec_from_loader(loader.name, loader)
     assert spec is not None
@@ -56,7 +59,7 @@ def _tool() -> Any:
 
 
 def _main(server_port: int, properties: dict[str, Any]) -> None:
-    with _tool().Link(**properties) as link:
+    with tool().Link(**properties) as link:
         with link.inside("hub"):
             hub = socket.create_server((link.hub_address, HUB_PORT), backlog=64)
         browsers = socket.create_server(("127.0.0.1", 0), backlog=64)

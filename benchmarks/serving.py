@@ -75,9 +75,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def lane(hub: Installation, name: str, web_server: str) -> Iterator[Server]:
-    """The pages of a hub as `eduhub serve` starts them, without a worker; one web process."""
-    settings = replace(hub.settings, web_server=web_server, port=free_port(), web_processes=1)
+def lane(hub: Installation, name: str, web_server: str, port: int = 0) -> Iterator[Server]:
+    """The pages of a hub as `eduhub serve` starts them, without a worker; one web process. `port` 0: a free one."""
+    settings = replace(hub.settings, web_server=web_server, port=port or free_port(), web_processes=1)
     here = open_installation(settings)
     services = [service for service in serve.services(here) if not service.title.endswith("worker")]
     here.database.close()

@@ -27,7 +27,7 @@ def keep(page: Page, name: str, *, folder: Path = FOLDER, full_page: bool = True
 def keep_by_day_and_night(page: Page, name: str) -> None:
     """The page in both lights, as `name`-light and `name`-dark; afterwards it has its own light again."""
     if _wanted:
-        for light in ("light", "dark"):
+        own = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+        for light in ("light", "dark", own):
             page.emulate_media(color_scheme=light)  # type: ignore[arg-type]
             keep(page, f"{name}-{light}")
-        page.emulate_media(color_scheme="null")
