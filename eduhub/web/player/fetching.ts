@@ -21,9 +21,9 @@ export function isAbort(error: unknown): boolean {
   return (error as Error).name === "AbortError";
 }
 
-/** Whether an answer stays the same however often it is asked for. */
+/** Whether an answer stays the same however often it is asked for: a 4xx, but 408 and 429. */
 export function isFinal(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+  return /^4(?!08|29)/.test(`${status}`);
 }
 
 /** A connection that delivers nothing for so long is taken for dead. */
@@ -85,7 +85,7 @@ async function once({ url, position, end, take, signal }: Reading, link: (state:
   try {
     const answer = await ask(url, { headers: { Range: `bytes=${from}-${end - 1}` }, signal: own.signal });
     const range = answer.headers.get("Content-Range") || "";
-    if (!answer.body || !range.startsWith(`bytes ${from}-`)) throw new Error("range");
+    if (!answer.body || !range.startsWith(`bytes ${from}-`)) throw new Error("answer");
     link(LinkState.flows);
     ended = () => link(LinkState.ended);
     const reader = answer.body.getReader();

@@ -43,7 +43,8 @@ export class Tables {
     if (now < this._askedMs + (waited ? AGAIN_SOON_MS : AGAIN_MS)) return;
     this._askedMs = now;
     const { tables, base, index_sha256 } = this._lesson;
-    ask(tables || base + index_sha256, { signal })
+    // With a cache the second request would wait for the first, whose answer it would share.
+    ask(tables || base + index_sha256, { signal, cache: "reload" })
       .then((answer) => answer.json())
       .then((index: LessonIndex) => {
         this.index = index;
