@@ -70,7 +70,9 @@ def test_a_day_that_is_near_is_said_as_one_says_it(language: str, words: list[st
 @pytest.mark.usefixtures("page")
 def test_a_time_is_that_of_the_readers_school() -> None:
     with force_locale("zh"):
-        assert shown.when(1_795_000_000_000) == "2026/11/18 19:06"  # 11:06 by UTC
+        assert shown.when(1_795_000_000_000) == "2026年11月18日 19:06"  # 11:06 by UTC
+    with force_locale("en"):
+        assert shown.when(1_795_000_000_000).replace("\u202f", " ") == "Nov 18, 2026 7:06 PM", "11/12 is read in two ways"
 
 
 def test_no_template_writes_a_unit_or_a_share_behind_a_number_by_hand() -> None:
