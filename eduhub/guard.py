@@ -135,13 +135,15 @@ def day(db: Session, zone: str) -> str | None:
     return clock.today(zone)
 
 
-def sign_in(db: Session, credential: Credential, on: str | None) -> None:
+def sign_in(db: Session, credential: Credential, on: str | None) -> SignIn:
     """Sign in whoever holds this credential, in this browser. It counts from the next request on, once it is committed.
 
     `on`: the day by which roles hold (`today`), found before others have to wait for a writer.
     """
     browser = browsers.sort_of(request.user_agent.string[:1000])
-    remember(sign_ins.start(db, credential, browser=browser, used_on=on))
+    made = sign_ins.start(db, credential, browser=browser, used_on=on)
+    remember(made)
+    return made
 
 
 def remember(made: SignIn) -> None:

@@ -79,6 +79,8 @@ class SignIn(Base):
     # The sort of browser, for its owner to know it again; and the last day on which it was used.
     browser: Mapped[str | None] = mapped_column(String(40))
     used_on: Mapped[str | None] = mapped_column(String(10))
+    # It ended only because it was another child's turn, and whoever it was may come back in that browser.
+    gave_way: Mapped[bool | None]
 
 
 class TryCounter(Base):

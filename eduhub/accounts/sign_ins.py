@@ -3,7 +3,9 @@
 This module must not know cookies: it hands out a uid, and `guard.py` keeps that in one.
 """
 
-from sqlalchemy import ColumnElement, Select, select, update
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from eduhub import clock
@@ -53,6 +55,23 @@ def end(session: Session, uid: str) -> None:
     _end(session, SignIn.uid == uid)
 
 
+def give_way(session: Session, uid: str) -> None:
+    """Sign out because it is somebody else's turn in that browser. Ending it later takes the way back (`gave_way`) too."""
+    session.flush()
+    found = update(SignIn).where(SignIn.uid == uid, SignIn.ended_ms.is_(None))
+    session.execute(found.values(ended_ms=clock.now_ms(), gave_way=True))
+
+
+def gave_way(session: Session, uids: Iterable[str]) -> set[str]:
+    """Those of these sign-ins that only gave way: nobody has ended them, nor revoked what they were made with."""
+    found = (
+        select(SignIn.uid)
+        .join(Credential, Credential.uid == SignIn.credential_uid)
+        .where(SignIn.uid.in_(list(uids)), SignIn.gave_way.is_(True), Credential.revoked_on.is_(None))
+    )
+    return set(session.scalars(found))
+
+
 def end_those_of(session: Session, credential_uid: str) -> None:
     """Sign out everywhere where this credential was used."""
     _end(session, SignIn.credential_uid == credential_uid)
@@ -65,4 +84,5 @@ def end_all(session: Session, person_uid: str, *, but: str | None = None) -> Non
 
 def _end(session: Session, *which: ColumnElement[bool]) -> None:
     session.flush()
-    session.execute(update(SignIn).where(*which, SignIn.ended_ms.is_(None)).values(ended_ms=clock.now_ms()))
+    found = update(SignIn).where(*which, or_(SignIn.ended_ms.is_(None), SignIn.gave_way.is_(True)))
+    session.execute(found.values(ended_ms=func.coalesce(SignIn.ended_ms, clock.now_ms()), gave_way=False))

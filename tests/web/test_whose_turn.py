@@ -101,6 +101,51 @@ def test_a_child_whose_card_was_replaced_has_no_turn(phone: Reader, box: Install
         credentials.revoke(session, revoked)
     assert "Dolma" not in phone.get("/turn").text
     assert change_to(phone, world.dolma) == "/card"
+    with box.database.write() as session:
+        new_card = credentials.issue_card(session, world.dolma)
+    assert "Dolma" not in phone.get("/turn").text, "whoever came with the lost card has no part in the new one"
+    assert change_to(phone, world.dolma) == "/card"
+    assert who(phone) == "ལྷ་མོ།"
+    phone.card(new_card).card(world.lhamo_card)
+    assert change_to(phone, world.dolma) == "/"
+
+
+def test_a_child_who_was_signed_out_everywhere_has_no_turn(phone: Reader, box: Installation, world: World) -> None:
+    allow(box, world, turns_without_card=True)
+    phone.card(world.dolma_card).card(world.lhamo_card)
+    pema = Reader(create_app(installation=box).test_client()).sign_in("pema")
+    assert pema.post(f"/people/{world.dolma}/sign-ins/end", page=f"/people/{world.dolma}").status_code == 303
+    assert "Dolma" not in phone.get("/turn").text
+    assert change_to(phone, world.dolma) == "/card"
+    assert who(phone) == "ལྷ་མོ།", "another child's turn goes on"
+    phone.card(world.dolma_card).card(world.lhamo_card)
+    assert change_to(phone, world.dolma) == "/", "the card itself opens the way again"
+
+
+def test_turns_do_not_put_off_the_hour_at_which_the_card_is_needed_again(
+    phone: Reader, box: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(box, world, turns_without_card=True)
+    began_s = box.steady.now_s()
+    now_s = [began_s]
+    monkeypatch.setattr(box.steady, "now_s", lambda: now_s[0])
+    phone.card(world.dolma_card).card(world.lhamo_card)
+    for hours in (4, 8):
+        now_s[0] = began_s + hours * 3600
+        assert change_to(phone, world.dolma) == "/"
+        assert change_to(phone, world.lhamo) == "/"
+    now_s[0] = began_s + turns.LATELY_S + 60
+    assert "Dolma" not in phone.get("/turn").text
+    assert change_to(phone, world.dolma) == "/card"
+
+
+def test_the_list_that_an_earlier_release_left_in_a_browser_offers_nobody(phone: Reader, box: Installation, world: World) -> None:
+    allow(box, world, turns_without_card=True)
+    phone.card(world.lhamo_card)
+    with phone.client.session_transaction() as kept:
+        kept["turns"] = [(world.lhamo, int(box.steady.now_s())), (world.dolma, int(box.steady.now_s()))]
+    assert change_to(phone, world.dolma) == "/card"
+    assert who(phone) == "ལྷ་མོ།"
 
 
 def test_signing_out_forgets_the_others_and_so_does_an_adult(phone: Reader, box: Installation, world: World) -> None:

@@ -1,11 +1,13 @@
 """Several children at one browser: who was here lately, and how one gives way to the next.
 
-The list lies in the session's cookie: uids, no names, gone with the browser session or with an adult's sign-in. What
-the child before has watched stays booked to that child, because each event carries its own child's token.
+The list lies in the session's cookie: uids, no names, gone with the browser session or with an adult's sign-in. A place in
+it holds for hours from the moment at which the child proved who it is, and only as long as that card is its card and nobody
+has ended that sign-in: the cookie of a stolen phone opens nothing after that. What the child before has watched stays booked
+to that child, because each event carries its own child's token.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask import session as browser_session
@@ -41,12 +43,23 @@ _ARRIVING = (
 
 
 @dataclass(frozen=True)
+class Place:
+    """A child's place in the list: with which card and in which sign-in it was here, and when it last proved who it is."""
+
+    person_uid: str
+    card_uid: str
+    sign_in_uid: str
+    at_s: int  # of the steady clock
+
+
+@dataclass(frozen=True)
 class Turn:
     """A child who was here lately. `way`: turn (at once), pictures, card."""
 
     person: Person
     picture: str
     way: str
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -70,21 +83,23 @@ def arrival(session: Session, credential: Credential) -> Arrival:
     return Arrival(credential, is_child, visits.last(session, credential.person_uid), may_choose, on)
 
 
-def come_in(session: Session, found: Arrival, *, with_card: bool = False) -> None:
+def come_in(session: Session, found: Arrival, *, with_card: bool = False, back_to: Place | None = None) -> None:
     """Sign somebody in at this browser. Who was signed in gives way, and a child stays in the list of turns.
 
-    `with_card`: the card itself was shown; a turn on a shared device proves less.
+    `with_card`: the card itself was shown. `back_to`: nothing was shown, it is only the turn of somebody who was here.
     """
-    before, lately, person_uid = guard.viewer().sign_in_uid, _lately(), found.credential.person_uid
+    before, lately, card = guard.viewer().sign_in_uid, _lately(), found.credential
     if before is not None:
-        sign_ins.end(session, before)
-    guard.sign_in(session, found.credential, found.on)
+        sign_ins.give_way(session, before)
+    made = guard.sign_in(session, card, found.on)
     visits.keep(found.before_ms)
     browser_session[_CARD] = with_card
     if found.is_child:
         offer_pictures(is_open=with_card and found.may_choose_pictures)
-        others = [entry for entry in lately if entry[0] != person_uid]
-        browser_session[_KEY] = [(person_uid, int(guard.here().steady.now_s())), *others][:MOST]
+        at_s = back_to.at_s if back_to is not None else int(guard.here().steady.now_s())
+        others = [place for place in lately if place.person_uid != card.person_uid]
+        places = [Place(card.person_uid, card.uid, made.uid, at_s), *others]
+        browser_session[_KEY] = [astuple(place) for place in places[:MOST]]
 
 
 def offer_pictures(*, is_open: bool) -> None:
@@ -137,24 +152,26 @@ def change() -> ResponseReturnValue:
             return redirect(url_for("accounts.card"), 303)
         if turn.way == "pictures":
             return redirect(url_for("classes.pictures", person_uid=wanted), 303)
-        found = arrival(session, _card(session, wanted))
+        found = arrival(session, session.get_one(Credential, turn.place.card_uid))
     with writing() as session:
-        come_in(session, found)
+        come_in(session, found, back_to=turn.place)
     return redirect("/", 303)
 
 
 def _turns(session: Session) -> Sequence[Turn]:
-    """Whoever may come back: the others than the reader, as long as they have a card and are children."""
+    """Whoever may come back: the others than the reader, as long as they have that card, and are children."""
     allowed, reader = allowed_here(session), guard.viewer().person
-    uids = [uid for uid, _at_s in _lately() if reader is None or uid != reader.uid]
+    places = [place for place in _lately() if reader is None or place.person_uid != reader.uid]
+    open_ones = sign_ins.gave_way(session, [place.sign_in_uid for place in places])
+    uids = [place.person_uid for place in places]
     people = {person.uid: person for person in session.scalars(select(Person).where(Person.uid.in_(uids)))}
     found = []
-    for uid in uids:
-        person = people.get(uid)
-        if person is None or not credentials.card_of(session, uid):
+    for place in places:
+        person = people.get(place.person_uid)
+        if person is None or place.sign_in_uid not in open_ones or credentials.card_of(session, person.uid) != place.card_uid:
             continue
-        if roster.is_child(session, uid, today(session, person.org_uid)):
-            found.append(Turn(person, child_pictures.of_person(person), _way(session, allowed, uid)))
+        if roster.is_child(session, person.uid, today(session, person.org_uid)):
+            found.append(Turn(person, child_pictures.of_person(person), _way(session, allowed, person.uid), place))
     return found
 
 
@@ -164,11 +181,8 @@ def _way(session: Session, allowed: Allowed, person_uid: str) -> str:
     return "pictures" if allowed.by_pictures and picture_secrets.has(session, person_uid) else "card"
 
 
-def _card(session: Session, person_uid: str) -> Credential:
-    return session.get_one(Credential, credentials.card_of(session, person_uid))
-
-
-def _lately() -> list[tuple[str, int]]:
-    """(uid, second of the steady clock) of each child, the last first. The cookie is ours: it is signed."""
+def _lately() -> list[Place]:
+    """The places that still hold, the last first. The cookie is ours: it is signed."""
     since = guard.here().steady.now_s() - LATELY_S
-    return [(uid, at_s) for uid, at_s in browser_session.get(_KEY, []) if at_s >= since]
+    kept = [Place(*entry) for entry in browser_session.get(_KEY, []) if len(entry) == len(fields(Place))]  # others: an earlier release
+    return [place for place in kept if place.at_s >= since]
