@@ -27,12 +27,14 @@ from eduhub.delivery import codings, front
 from eduhub.delivery import http as delivery_http
 from eduhub.errors import BadSetting
 from eduhub.installation import Installation
+from eduhub.media import card_photos
 
 TEMPLATE = Path(__file__).with_name("nginx.conf.in")
 SHOWN = Path(__file__).with_name("shown")
 WEB = Path(eduhub.__file__).parent / "web"
 # What a page or a box may send at most, and a little, so that Python can say so in its own words.
 FORM_BYTES, SYNC_BYTES = (1 << 20) + (64 << 10), (2 << 20) + (64 << 10)
+PHOTO_BYTES = card_photos.MOST_BYTES + FORM_BYTES
 LONGEST_SOCKET_PATH = 107
 LED_TO_TLS = """
     server {{
@@ -156,7 +158,7 @@ def configuration(installation: Installation, folder: Path, upstream: str) -> st
         "behind_tls": " but the TLS server's own" if settings.is_behind_tls else "",
         "tls": _tls(settings), "led_to_tls": _led_to_tls(settings), "webroot": _path(webroot(settings)),
         "front_header": front.HEADER, "word": front.word(installation.keys.secret),
-        "form_bytes": str(FORM_BYTES), "sync_bytes": str(SYNC_BYTES), "types": _types(),
+        "form_bytes": str(FORM_BYTES), "photo_bytes": str(PHOTO_BYTES), "sync_bytes": str(SYNC_BYTES), "types": _types(),
         "check": delivery_http.CHECK_PATH, "caching": delivery_http.CACHING,
         "immutable": http.POLICIES["immutable"], "private": http.POLICIES["private"],
         "of_pages": "\n".join(

@@ -22,6 +22,7 @@ from eduhub.config import Settings
 from eduhub.delivery import front
 from eduhub.errors import BadSetting
 from eduhub.installation import Installation, open_installation
+from eduhub.media import card_photos
 from eduhub.ops import nginx, serve
 from tests.conformance.lanes import hub_in, running
 from tests.conformance.wire import Answer, Connection, request
@@ -114,6 +115,31 @@ def test_what_is_too_large_for_a_form_is_refused_in_three_languages(port: int) -
     assert [language in answer.body.decode() for language in ('lang="bo"', 'lang="zh"', 'lang="en"')] == [True] * 3
     assert answer.headers["cache-control"] == "no-store"
     assert ask(port, "/media/uploads/x", "PATCH", content_length=str(5 << 30)).status != 413
+
+
+def post_photo(port: int, body_bytes: int) -> Answer:
+    """A form with a photo that shows no card, from a browser that was never here."""
+    head, end = b'--edge\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n', b"\r\n--edge--\r\n"
+    body = head + bytes(body_bytes) + end
+    words = {"Content-Type": "multipart/form-data; boundary=edge", "Content-Length": str(len(body))}
+    with Connection(port) as connection:
+        connection.send(request("/card/photo", "POST", **words) + body)
+        return connection.read("POST")
+
+
+def test_a_photo_of_a_card_may_be_as_large_as_a_phone_makes_it(port: int) -> None:
+    for size in (10 << 20, card_photos.MOST_BYTES):
+        assert post_photo(port, size).status == 400, "Python says what is wrong with the form"
+    assert ask(port, "/card/photo", "POST", content_length=str(nginx.PHOTO_BYTES + 1)).status == 413
+    assert ask(port, "/card", "POST", content_length=str(nginx.FORM_BYTES + 1)).status == 413
+
+
+def test_a_photo_of_a_card_lies_on_no_disk_while_it_arrives(port: int, hub: Installation) -> None:
+    waiting = hub.settings.data_dir / "run" / "front" / "temp-body"
+    before = waiting.stat().st_mtime_ns if waiting.exists() else 0
+    assert post_photo(port, 8 << 20).status == 400
+    assert (waiting.stat().st_mtime_ns if waiting.exists() else 0) == before
+    assert not [path for path in waiting.rglob("*") if path.is_file()]
 
 
 def test_inner_addresses_do_not_exist_outside(port: int) -> None:
