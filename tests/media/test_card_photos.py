@@ -1,6 +1,7 @@
 """A photo of a card, as a phone takes it, and what strangers might send instead."""
 
 import io
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_a_decoder_that_was_taken_over_sees_no_file_of_ours_and_writes_none(
     assert read(as_file(on_a_table(square())), jail="rlimits") == CODE  # the danger is real where only limits hold
     with pytest.raises(CardNotInPhoto):
         read(as_file(on_a_table(square())), jail="bubblewrap")
+
+
+def test_whoever_reads_a_page_goes_before_a_photo_that_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = f"import json, os; print(json.dumps({{'squares': ['{CODE}'] if os.nice(0) >= {min(19, os.nice(0) + 5)} else []}}))"
+    _take_over(monkeypatch, tmp_path, said)
+    assert read(b"a photo", jail="rlimits") == CODE
 
 
 def _take_over(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:

@@ -1,12 +1,15 @@
 """Signing in and out, and the choice of language."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from wtforms import PasswordField
 
 from eduhub import guard
 from eduhub.accounts import credentials, tries
+from eduhub.accounts.tries import Counted, Limit
 from eduhub.errors import CardNotInPhoto, CardNotKnown, PhotosBusy, SignInFailed, TooManyTries
 from eduhub.http import caches
 from eduhub.media import card_photos
@@ -16,6 +19,8 @@ from eduhub.web.edge import reading, writing
 from eduhub.web.forms import Form, back_field, local_path, needed, text_field
 
 bp = Blueprint("accounts", __name__)
+# Photos in which no card of ours was, from one address: each may cost ten seconds of processor, and two are decoded at once.
+_PHOTO = Limit("card-photo", 60, 10)
 
 
 class SignInForm(Form):
@@ -94,26 +99,44 @@ def card() -> ResponseReturnValue:
 @caches("no-store")
 def card_photo() -> ResponseReturnValue:
     """A photo of the card in place of its code; it is read here and not kept."""
-    form = CardForm()
+    form, wait_s = CardForm(), 0
     sent = request.files.get("photo")
     try:
-        token = card_photos.read(sent.read() if sent is not None else b"", guard.here().settings)
-        _come_in(token)
+        _come_in_by_photo(sent.read() if sent is not None else b"")
         return redirect(local_path(form.back.data), 303)
     except (CardNotInPhoto, CardNotKnown, PhotosBusy) as error:
         form.refuse(error)
-    return _card_page(form)
+    except TooManyTries as error:
+        form.form_errors.append(gettext("There were too many wrong tries. Wait %(seconds)s s, then try again.", **error.facts))
+        wait_s = int(error.facts["seconds"])
+    page = _card_page(form)
+    return (page[0], TooManyTries.status, {"Retry-After": str(wait_s)}) if wait_s else page
 
 
-def _come_in(token: str) -> None:
-    """Sign in whoever has the card with this code. Raises CardNotKnown."""
+def _come_in_by_photo(photo: bytes) -> None:
+    """Raises TooManyTries, CardNotInPhoto, CardNotKnown, PhotosBusy."""
+    here = guard.here()
+    counted = [tries.counted(_PHOTO, here.keys.secret, limits.network())]
+    limits.take(counted)
+    try:
+        token = card_photos.read(photo, here.settings)
+    except PhotosBusy:  # nothing was decoded
+        with writing() as session:
+            tries.give_back(session, here.steady.now_s(), counted)
+        raise
+    _come_in(token, counted)
+
+
+def _come_in(token: str, counted: Sequence[Counted] = ()) -> None:
+    """Sign in whoever has the card with this code; the try that was `counted` was right. Raises CardNotKnown."""
     with reading() as session:
         found = turns.arrival(session, credentials.check_card(session, token))
     with writing() as session:
         turns.come_in(session, found, with_card=True)
+        tries.give_back(session, guard.here().steady.now_s(), counted)
 
 
-def _card_page(form: CardForm) -> ResponseReturnValue:
+def _card_page(form: CardForm) -> tuple[str, int]:
     with reading() as session:
         by_pictures = turns.allowed_here(session).by_pictures
     return render_template("accounts/card.html", form=form, by_pictures=by_pictures), 400 if form.errors else 200
