@@ -5,14 +5,16 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from eduhub.accounts import credentials, picture_secrets
+from eduhub.accounts import credentials, people, picture_secrets
 from eduhub.accounts.models import PictureSecret
+from eduhub.accounts.tries import Limit
 from eduhub.app import create_app
 from eduhub.errors import BadInput, PicturesWrong
 from eduhub.installation import Installation
-from eduhub.schools import children_sign_in
+from eduhub.schools import children_sign_in, enrolment, groups
 from eduhub.schools.children_sign_in import Allowed
-from tests.web.world import PASSWORD, Reader, World, as_box
+from eduhub.web.accounts import class_list
+from tests.web.world import BEGAN, PASSWORD, Reader, World, as_box
 
 Browser = Callable[[], Reader]
 OWN = ["sun", "fish", "sun"]
@@ -39,6 +41,11 @@ def tap(phone: Reader, person_uid: str, pictures: list[str]) -> int:
     for count in range(1, len(pictures) + 1):
         answer = phone.post(path, {"picture": pictures[:count]}, page=path if person_uid else "/card")
     return answer.status_code
+
+
+def tap_at_once(phone: Reader, person_uid: str, pictures: list[str]) -> int:
+    """The third tap alone, as a script would send it."""
+    return phone.post(f"/children/{person_uid}/pictures", {"picture": pictures}, page="/card").status_code
 
 
 def test_from_the_class_to_today_with_three_taps(phone: Reader, world: World) -> None:
@@ -97,6 +104,37 @@ def test_many_devices_together_try_no_more_than_fifteen(box: Installation, world
         phone.client.environ_base["REMOTE_ADDR"] = f"192.168.1.{device + 10}"
         wrong += sum(tap(phone, world.dolma, ["cup", "cup", "tent"]) == 400 for _ in range(5))
     assert wrong == 15
+
+
+def test_a_browser_that_guesses_on_and_on_closes_no_door_to_its_class(
+    box: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a class come through one router, so they have one address."""
+    stopped_s = box.steady.now_s()
+    monkeypatch.setattr(box.steady, "now_s", lambda: stopped_s)  # else a slow machine gives tries back meanwhile
+    app, wrong = create_app(installation=box), ["moon", "moon", "tree"]
+    with box.database.write() as session:
+        group = groups.add(session, org_uid=world.school, stage="primary", intake_year=2023, class_number=1)
+        others = [people.add(session, org_uid=world.school, name=f"Child {number}") for number in range(9)]
+        for child in others:
+            enrolment.enrol(session, person_uid=child.uid, group_uid=group.uid, starts_on=BEGAN)
+            credentials.issue_card(session, child.uid)
+            picture_secrets.choose(session, box.keys.secret, child.uid, OWN)
+    stranger = Reader(app.test_client())
+    statuses = [tap_at_once(stranger, child.uid, wrong) for child in others for _ in range(5)]
+    assert statuses == [400] * 40 + [429] * 5
+    assert tap_at_once(Reader(app.test_client()), world.dolma, OWN) == 303
+
+
+def test_who_throws_the_cookies_away_has_to_wait_in_the_end(
+    box: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_s = box.steady.now_s()
+    monkeypatch.setattr(box.steady, "now_s", lambda: stopped_s)
+    monkeypatch.setattr(class_list, "_ADDRESS", Limit("pictures-address", 3, 10))
+    app = create_app(installation=box)
+    statuses = [tap_at_once(Reader(app.test_client()), world.dolma, ["moon", "moon", "tree"]) for _ in range(4)]
+    assert statuses == [400] * 3 + [429]
 
 
 def test_an_adult_is_not_in_the_list_and_has_no_pictures(phone: Reader, box: Installation, world: World) -> None:

@@ -20,15 +20,18 @@ from eduhub.http import caches
 from eduhub.schools import enrolment
 from eduhub.schools.models import Group
 from eduhub.sync import joining
+from eduhub.web import csrf
 from eduhub.web.accounts import child_pictures, limits, turns
 from eduhub.web.edge import note, reading, row_of, today, writing
 from eduhub.web.forms import sentence
 from eduhub.web.school import roster
 
 bp = Blueprint("classes", __name__)
-# 1728 rows of pictures: a stranger at one device tries 5 for one child, then 12 an hour; from all devices 15, then 15 an hour.
+# 1728 rows of pictures: a stranger in one network tries 5 for one child, then 12 an hour; from all networks 15, then 15 an hour.
 _CHILD_HERE, _CHILD = Limit("pictures-here", 5, 300), Limit("pictures-child", 15, 240)
-_DEVICE = Limit("pictures-device", 40, 60)  # several children may share one address
+_DEVICE = Limit("pictures-device", 40, 60)  # one browser, whose children sign in one after the other
+# A whole class may come from one address: sixty children with three mistakes each are 180.
+_ADDRESS = Limit("pictures-address", 300, 10)
 
 
 @dataclass(frozen=True)
@@ -165,10 +168,10 @@ def _come_in(person: Person, tapped: Sequence[str]) -> None:
 
 
 def _counted(person_uid: str) -> list[Counted]:
-    secret, device = guard.here().keys.secret, limits.network()
+    secret, address = guard.here().keys.secret, limits.network()
     return [
-        tries.counted(_CHILD_HERE, secret, person_uid, device), tries.counted(_CHILD, secret, person_uid),
-        tries.counted(_DEVICE, secret, device),
+        tries.counted(_CHILD_HERE, secret, person_uid, address), tries.counted(_CHILD, secret, person_uid),
+        tries.counted(_DEVICE, secret, csrf.secret_of_session(), address), tries.counted(_ADDRESS, secret, address),
     ]  # fmt: skip
 
 
