@@ -133,7 +133,8 @@ def _come_in(token: str, counted: Sequence[Counted] = ()) -> None:
         found = turns.arrival(session, credentials.check_card(session, token))
     with writing() as session:
         turns.come_in(session, found, with_card=True)
-        tries.give_back(session, guard.here().steady.now_s(), counted)
+        if counted:
+            tries.give_back(session, guard.here().steady.now_s(), counted)
 
 
 def _card_page(form: CardForm) -> tuple[str, int]:
