@@ -53,6 +53,8 @@ _READER = (
 TURN_COOKIE = "eduhub_turn"  # docs/decisions/0014-keeping-lessons-on-a-device.md
 # Where somebody may go who has signed in with a word that is good once.
 _BEFORE_A_PASSWORD = frozenset({"own.password", "accounts.sign_out", "accounts.choose_language"})
+# A child's. Whoever holds it, or has printed it, becomes no adult by it, whatever its owner is by now.
+_OF_CHILDREN = frozenset({"card", "home_token"})
 _PASSES, _MOST_PASSES = "passes", 8  # of a teacher's lessons that were opened last
 _EVERY_SCOPE = ("all", "organisation", "course", "group")
 
@@ -208,6 +210,8 @@ def _load(sign_in_uid: str) -> Viewer | None:
         if request.endpoint not in _BEFORE_A_PASSWORD:
             raise NewPasswordNeeded
         grants = ()
+    if kind in _OF_CHILDREN:
+        grants = tuple(grant for grant in grants if grant.role not in roles.STAFF)
     if on is not None and on != made.used_on:
         _note_use(made.uid, on)
     return Viewer(person, grants, made.uid, calendars.known_zone(zone))

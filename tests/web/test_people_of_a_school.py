@@ -186,6 +186,30 @@ def test_no_card_is_made_for_an_adult_who_was_put_into_a_class(browser: Browser,
         assert credentials.card_of(session, sonam) == ""
 
 
+def test_no_card_is_made_for_whoever_was_an_adult_or_will_be(browser: Browser, world: World, installation: Installation) -> None:
+    """An undone end of the task, or the first day of it, would make whoever printed the card that adult."""
+    with installation.database.write() as session:
+        retired = people.add(session, org_uid=world.school, name="Retired", sign_in_name="retired").uid
+        coming = people.add(session, org_uid=world.school, name="Coming").uid
+        for person_uid, starts_on in ((retired, "2026-01-01"), (coming, "2999-09-01")):
+            made = roles.grant(
+                session, person_uid=person_uid, role="teacher", scope_kind="organisation", scope_uid=world.school,
+                org_uid=world.school, starts_on=starts_on,
+            )  # fmt: skip
+            if person_uid == retired:
+                roles.end(session, made.uid, "2026-02-01")
+            enrolment.enrol(session, person_uid=person_uid, group_uid=world.group, starts_on="2026-01-01")
+    pema, path = browser().sign_in("pema"), f"/groups/{world.group}/cards"
+    page, cardless = pema.get(path).text, pema.get(f"/schools/{world.school}/people?without_card=1").text
+    for name, person_uid in (("Retired", retired), ("Coming", coming)):
+        assert name not in page + cardless
+        assert "Make a new card" not in pema.get(f"/people/{person_uid}").text
+        assert pema.post(f"/people/{person_uid}/card", {"replaces": ""}, page=path).status_code == 400
+        pema.post(path, {"person_uid": person_uid, f"replaces-{person_uid}": ""}, page=path)
+    with installation.database.read() as session:
+        assert [credentials.card_of(session, uid) for uid in (retired, coming)] == ["", ""]
+
+
 def test_an_adult_cannot_be_put_into_a_class(browser: Browser, world: World, installation: Installation) -> None:
     with installation.database.read() as session:
         tashi = people.called(session, "tashi")[0].uid

@@ -94,8 +94,8 @@ def sheet(group_uid: str) -> ResponseReturnValue:
 
 
 def _children(session: Session, group_uid: str, day: str) -> list[roster.SpanRow]:
-    """Those of a class who may have a card: with one for an adult, whoever prints it could sign in as they."""
-    return [row for row in roster.children_of(session, group_uid, day) if roster.is_child(session, row.person.uid, day)]
+    """Those of a class who may have a card."""
+    return [row for row in roster.children_of(session, group_uid, day) if roster.may_have_card(session, row.person.uid, day)]
 
 
 def _chosen(wanted: set[str], order: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def _children(session: Session, org_uid: str, people: Sequence[roster.PersonRow]
         text = ngettext("%(num)s child without a class", "%(num)s children without a class", alone)
         yield Need(text, url_for("people.everybody", org_uid=org_uid, without_class=1))
     held = roster.cards_of(session, [row.person.uid for row in people])
-    cardless = sum(1 for row in people if row.is_child and not row.has_left and row.person.uid not in held)
+    cardless = sum(1 for row in people if row.may_have_card and not row.has_left and row.person.uid not in held)
     if cardless:
         text = ngettext("%(num)s child without a card", "%(num)s children without a card", cardless)
         yield Need(text, url_for("people.everybody", org_uid=org_uid, without_card=1))

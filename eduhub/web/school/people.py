@@ -69,7 +69,7 @@ def everybody(org_uid: str) -> ResponseReturnValue:
         asked = {name: "1" for name in ("without_class", "without_card", "left") if request.args.get(name)}
         if "without_card" in asked:
             held = roster.cards_of(session, [row.person.uid for row in rows])
-            rows = [row for row in rows if row.is_child and not row.has_left and row.person.uid not in held]
+            rows = [row for row in rows if row.may_have_card and not row.has_left and row.person.uid not in held]
     if "without_class" in asked:
         rows = [row for row in rows if row.is_alone]
     rows = [row for row in rows if row.has_left == ("left" in asked)]
@@ -219,7 +219,7 @@ def new_card(person_uid: str) -> ResponseReturnValue:
     with writing() as session:
         found = row_of(session, Person, person_uid)
         school = row_of(session, Organisation, found.org_uid)
-        if not roster.is_child(session, found.uid, today(session, found.org_uid)):
+        if not roster.may_have_card(session, found.uid, today(session, found.org_uid)):
             raise BadInput("a card is for a child")
         token = credentials.issue_card_after(session, found.uid, request.form.get("replaces", ""))
         if token is None:

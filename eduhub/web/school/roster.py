@@ -38,6 +38,7 @@ class PersonRow:
     is_child: bool
     group_names: Sequence[str]
     role_names: Sequence[str]
+    may_have_card: bool
     has_left: bool = False
 
     @property
@@ -94,13 +95,16 @@ def people_of(session: Session, org_uid: str, day: str) -> list[PersonRow]:
     for span in spans:
         classes.setdefault(span.person_uid, []).append(names.get(span.group_uid, ""))
     held: dict[str, list[str]] = {}
+    grants: dict[str, list[RoleGrant]] = {}
     for grant in session.scalars(select(RoleGrant).where(RoleGrant.person_uid.in_([person.uid for person in people]))):
+        grants.setdefault(grant.person_uid, []).append(grant)
         if grant.role in roles.STAFF and grant.starts_on <= day and (grant.ended_on is None or grant.ended_on > day):
             held.setdefault(grant.person_uid, []).append(grant.role)
     gone = moving.who_left(session, [person.uid for person in people], day)
     rows = [
         PersonRow(
             person, person.uid not in held, classes.get(person.uid, []), held.get(person.uid, []),
+            _may_have_card(person, grants.get(person.uid, []), day),
             person.uid in gone and person.uid not in held and person.uid not in classes,
         )
         for person in people
@@ -135,6 +139,18 @@ def spans_of(session: Session, person_uid: str, day: str) -> list[SpanRow]:
 def is_child(session: Session, person_uid: str, day: str) -> bool:
     """Whether a person holds no adult's role."""
     return not any(grant.role in roles.STAFF for grant in roles.of(session, person_uid, day))
+
+
+def may_have_card(session: Session, person_uid: str, day: str) -> bool:
+    """Whether somebody may have a card: with one for an adult, also one who was or will be, whoever prints it could sign in as they."""
+    person = session.get(Person, person_uid)
+    grants = session.scalars(select(RoleGrant).where(RoleGrant.person_uid == person_uid))
+    return person is not None and _may_have_card(person, grants, day)
+
+
+def _may_have_card(person: Person, grants: Iterable[RoleGrant], day: str) -> bool:
+    is_or_will_be = (grant.role in roles.STAFF and (grant.ended_on is None or grant.ended_on > day) for grant in grants)
+    return person.sign_in_name is None and not any(is_or_will_be)
 
 
 def courses_for(session: Session, org_uid: str) -> list[Course]:
