@@ -28,7 +28,7 @@ from eduhub import clock, logs
 from eduhub.accounts import browsers, roles, sign_ins
 from eduhub.accounts.models import Credential, Person, RoleGrant, SignIn
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
-from eduhub.delivery.http import pass_cookie
+from eduhub.delivery.http import pass_cookie, preview_cookie
 from eduhub.errors import BadInput, DiskFull, NewPasswordNeeded, NotAllowed, NotFound, SignInNeeded
 from eduhub.installation import Installation
 from eduhub.schools import calendars, organisations
@@ -56,6 +56,7 @@ _BEFORE_A_PASSWORD = frozenset({"own.password", "accounts.sign_out", "accounts.c
 # A child's. Whoever holds it, or has printed it, becomes no adult by it, whatever its owner is by now.
 _OF_CHILDREN = frozenset({"card", "home_token"})
 _PASSES, _MOST_PASSES = "passes", 8  # of a teacher's lessons that were opened last
+_PREVIEWS, _MOST_PREVIEWS = "previews", 16  # each lesson at up to four speeds
 _EVERY_SCOPE = ("all", "organisation", "course", "group")
 
 
@@ -171,19 +172,30 @@ def sign_out() -> None:
 
 def remember_pass(package_id: str) -> None:
     """This browser was given a pass for teachers' parts, which the next reader of the same browser must not find in it."""
-    held = [held for held in session.get(_PASSES, []) if held != package_id]
-    session[_PASSES] = [package_id, *held][:_MOST_PASSES]
+    _remember_last(_PASSES, package_id, _MOST_PASSES)
+
+
+def remember_preview(package_id: str, kbit_s: int) -> None:
+    """The same of a pass for a lesson that may be published nowhere yet."""
+    _remember_last(_PREVIEWS, [package_id, kbit_s], _MOST_PREVIEWS)
+
+
+def _remember_last(where: str, what: str | list[str | int], most: int) -> None:
+    held = [held for held in session.get(where, []) if held != what]
+    session[where] = [what, *held][:most]
 
 
 def _take_back_passes() -> None:
     """The passes of the next reader are given anew; those of children end by themselves, as what they fetch may go on."""
-    taken, secure = session.get(_PASSES, []), here().settings.cookies_need_tls
+    secure = here().settings.cookies_need_tls
+    taken = [pass_cookie(package_id, "", max_age_s=0, secure=secure) for package_id in session.get(_PASSES, [])]
+    taken += [preview_cookie(*held, "", max_age_s=0, secure=secure) for held in session.get(_PREVIEWS, [])]
     if taken:
 
         @after_this_request
         def _take_back(made: Response) -> Response:
-            for package_id in taken:
-                made.headers.add("Set-Cookie", pass_cookie(package_id, "", max_age_s=0, secure=secure))
+            for cookie in taken:
+                made.headers.add("Set-Cookie", cookie)
             return made
 
 

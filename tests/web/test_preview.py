@@ -60,6 +60,27 @@ def test_what_is_published_is_previewed_as_it_is(browser: Browser, world: World,
     assert "/p/" not in page.replace("</p>", "")
 
 
+def test_the_next_reader_of_a_teachers_browser_finds_no_pass_of_a_preview(
+    browser: Browser, world: World, installation: Installation
+) -> None:
+    with installation.database.write() as session:
+        prepare(session, installation, world.draft)
+    for leave in ("sign out", "another signs in"):
+        tablet, parts = browser().sign_in("tashi"), list[str]()
+        for lesson, kbit in ((world.draft, 128), (world.draft, 0), (world.lesson, 64)):
+            data = data_of(tablet.get(f"/teaching/lessons/{lesson}/preview?kbit={kbit}").text)
+            parts.append(data["base"] + data["index"]["tracks"][0]["sha256"])
+            with tablet.get(parts[-1]) as own:
+                assert own.status_code == 200
+        if leave == "sign out":
+            tablet.post("/sign-out", page="/account")
+        else:
+            tablet.card(world.dolma_card)
+        for part in parts:
+            with tablet.get(part) as refused:
+                assert refused.status_code == 403, (leave, part)
+
+
 def test_a_preview_is_for_those_who_make_and_review_the_lesson(browser: Browser, world: World, installation: Installation) -> None:
     with installation.database.write() as session:
         add_adult(session, "Sonam", world.school, "reviewer", "course", world.course)

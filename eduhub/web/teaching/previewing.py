@@ -100,3 +100,4 @@ def _give_pass(answer: Response, package_id: str, kbit_s: int) -> None:
     )
     cookie = preview_cookie(package_id, kbit_s, token, max_age_s=LASTS_S, secure=here.settings.cookies_need_tls)
     answer.headers.add("Set-Cookie", cookie)
+    guard.remember_preview(package_id, kbit_s)
