@@ -189,7 +189,7 @@ def _take_back_passes() -> None:
     """The passes of the next reader are given anew; those of children end by themselves, as what they fetch may go on."""
     secure = here().settings.cookies_need_tls
     taken = [pass_cookie(package_id, "", max_age_s=0, secure=secure) for package_id in session.get(_PASSES, [])]
-    taken += [preview_cookie(*held, "", max_age_s=0, secure=secure) for held in session.get(_PREVIEWS, [])]
+    taken += [preview_cookie(package_id, kbit_s, "", max_age_s=0, secure=secure) for package_id, kbit_s in session.get(_PREVIEWS, [])]
     if taken:
 
         @after_this_request
