@@ -487,6 +487,12 @@ class TooMuch(EduHubError):
     next_step = N_("Send it in smaller portions.")
 
 
+class TooManyBatches(TooMuch):
+    code, status, retry = "learning.too_many_batches", 429, True
+    kept = N_("It is kept on this device.")
+    next_step = N_("Nothing needs to be done; it tries again by itself.")
+
+
 # --- backup -------------------------------------------------------------------------
 
 

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from eduhub import guard
+from eduhub.accounts import tries
 from eduhub.accounts.models import Person
+from eduhub.accounts.tries import Limit
 from eduhub.changes import Tombstone
-from eduhub.errors import BadFormat, TokenRefused, TooMuch
+from eduhub.errors import BadFormat, TokenRefused, TooManyBatches, TooManyTries, TooMuch
 from eduhub.http import caches
 from eduhub.installation import Installation
 from eduhub.learning import events, progress, tokens
@@ -20,6 +22,9 @@ from eduhub.learning.events import Appended
 from eduhub.sync import joining, outbox
 
 MAX_BODY_BYTES, MAX_UNPACKED_BYTES, MAX_EVENTS = 256 << 10, 1 << 20, 500
+# Of one person, whose pages each have a token of their own. A page sends one in ten seconds at most, and after a week
+# without a line one for each token that waited.
+_BATCHES = Limit("event-batches", 60, 5)
 
 bp = Blueprint("api_learning", __name__)
 
@@ -70,13 +75,22 @@ def _append(here: Installation, actor: tokens.Actor, found: list[Any]) -> Append
         node = joining.own_node(session) if at_a_box else None
         owner = {"actor": actor.person_uid, "org": node.org_uid if node is not None else actor.org_uid}
         owned = [one | owner if isinstance(one, dict) else one for one in found]
-        judged = events.judge(session, owned)
+        judged = events.judge(session, owned, of_pages=True)
     with here.database.write() as session:
+        _count(session, here, actor)
         done = events.store(session, judged)
         progress.apply_all(session, done.accepted)
         if at_a_box:
             outbox.add_events(session, here.steady, _of_uids(owned, done.new))
     return done
+
+
+def _count(session: Session, here: Installation, actor: tokens.Actor) -> None:
+    """Count a batch; raises TooManyBatches. What is stored stays for ever, and a token is good for ever."""
+    try:
+        tries.take(session, here.steady.now_s(), [tries.counted(_BATCHES, here.keys.secret, actor.person_uid)])
+    except TooManyTries as error:
+        raise TooManyBatches(f"wait {error.facts['seconds']} s") from error
 
 
 def _of_uids(found: list[Any], uids: frozenset[str]) -> list[Any]:

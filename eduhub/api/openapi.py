@@ -82,7 +82,7 @@ def document() -> dict[str, Any]:
                     },
                     "responses": {
                         "200": _answer("what became of each event", _APPENDED),
-                        "401": refusal, "413": refusal, "422": refusal,
+                        "401": refusal, "413": refusal, "422": refusal, "429": refusal,
                     },
                 }
             },

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import changes
 from eduhub.accounts.models import Person, RoleGrant
+from eduhub.courses.models import Lesson
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest
 from eduhub.errors import EduHubError
@@ -31,6 +32,7 @@ from eduhub.schools.models import Enrolment
 # Watching at a quarter of the speed takes four times as long; nothing takes longer, nor reaches beyond the end.
 _SLOWEST, _SLACK_MS = 4, 5_000
 _TABLE: Any = Event.__table__
+Axis = tuple[str | None, str | None]  # a lesson, and one of its time axes
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,18 @@ def append(
 
 
 def judge(
-    session: Session, events: Sequence[Any], *, source: str = "", hub: bool = False, orgs: Collection[str] | None = None
-) -> Judged:
+    session: Session, events: Sequence[Any], *, source: str = "", hub: bool = False, orgs: Collection[str] | None = None,
+    of_pages: bool = False,
+) -> Judged:  # fmt: skip
     """Read a batch. It writes nothing: whoever can does it in a transaction of its own, while nobody waits for the writer.
 
     An event is {uid, kind, version, org, actor, ...} as docs/formats/events.md says. With `hub` its
     actor is checked against the roster, and nothing with a uid is refused. `orgs` are the organisations
-    the sender speaks for, where that is known. `source` is the machine it happened at, "" for this one.
+    the sender speaks for, where that is known. `source` is the machine it happened at, "" for this one. `of_pages`:
+    pages of this machine send it, which can have shown no lesson that never was here.
     """
-    found, lengths = Judged([], []), dict[tuple[str | None, str | None], int | None]()
+    found, lengths = Judged([], []), dict[Axis, int | None]()
+    known: dict[Axis, bool] = {}
     for one in events:
         try:
             row = parsing.parse(one, source=source)
@@ -104,6 +109,8 @@ def judge(
             row.quarantined = "foreign_organisation"
         if row.quarantined is None:
             row.quarantined = _reason(session, row, lengths, hub=hub)
+        if row.quarantined is None and of_pages and row.lesson_uid is not None and not _was_here(session, row, known):
+            row.quarantined = "unknown_lesson"
         found.rows.append(row)
     return found
 
@@ -168,7 +175,7 @@ def _insert(session: Session, rows: Sequence[Event]) -> set[str]:
 
 
 def _reason(
-    session: Session, event: Event, lengths: dict[tuple[str | None, str | None], int | None], *, hub: bool
+    session: Session, event: Event, lengths: dict[Axis, int | None], *, hub: bool
 ) -> str | None:
     """Why an event counts for nothing, or None. `lengths`: of the lessons that the batch has asked for already."""
     if event.from_ms is not None and event.to_ms is not None:
@@ -189,6 +196,21 @@ def _reason(
     if person.org_uid != event.org_uid and not _was_ever_at(session, event.actor_uid, event.org_uid):
         return "never_enrolled"
     return None
+
+
+def _was_here(session: Session, event: Event, known: dict[Axis, bool]) -> bool:
+    """Whether this machine has, or had, the event's lesson with its time axis. Else one child could invent so many that
+    their progress fills the disk. `known`: what the batch has asked for already.
+    """
+    axis = (event.lesson_uid, event.timeline_uid)
+    if axis not in known:
+        packages = select(PackageRow.id).where(PackageRow.lesson_uid == event.lesson_uid)
+        lessons = select(Lesson.uid).where(Lesson.uid == event.lesson_uid)
+        if event.timeline_uid is not None:
+            packages = packages.where(PackageRow.timeline_uid == event.timeline_uid)
+            lessons = lessons.where(Lesson.timeline_uid == event.timeline_uid)
+        known[axis] = any(session.execute(found.limit(1)).first() is not None for found in (packages, lessons))
+    return known[axis]
 
 
 def _why_no_place(session: Session, event: Event) -> str | None:

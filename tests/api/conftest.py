@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 from eduhub import guard
 from eduhub.accounts import credentials, people, sign_ins
 from eduhub.app import create_app
+from eduhub.courses import editing
+from eduhub.courses.models import Lesson
 from eduhub.delivery import keys
 from eduhub.installation import Installation
 from eduhub.learning import tokens
@@ -57,6 +59,11 @@ def machine(make_installation: Callable[..., Installation]) -> Callable[[str], M
                 keys.make_hub_keys(session, installation.keys)
             school = organisations.add(session, kind="school", names={"zh": "双湖小学"}).uid
             dolma = people.add(session, org_uid=school, name="Dolma").uid
+            course = editing.add_course(session, org_uid=school, titles={"zh": "科学"})
+            session.add(Lesson(
+                uid=LESSON, org_uid=school, course_uid=course.uid, position=1, titles={"zh": "冰"}, texts={}, language="zh",
+                state="draft", timeline_uid=TIMELINE, revision=0,
+            ))  # fmt: skip
         return Machine(installation, create_app(installation=installation), school, dolma)
 
     return make

@@ -9,8 +9,11 @@ from sqlalchemy import func, select
 from eduhub import changes
 from eduhub.accounts.models import Person
 from eduhub.api import learning
+from eduhub.courses.models import Lesson
+from eduhub.delivery.models import PackageRow
+from eduhub.delivery.package import Manifest
 from eduhub.learning import progress, tokens
-from eduhub.learning.models import Event
+from eduhub.learning.models import Event, Progress
 from eduhub.sync.models import Node, OutboxRow, Upstream
 from eduhub.uids import new_uid
 from tests.api.conftest import LESSON, TIMELINE, Machine, watched
@@ -103,6 +106,50 @@ def test_an_event_in_quarantine_is_accepted_and_goes_home_too(box):
     event = watched(from_ms=99_000)
     assert send(box, event).json["accepted"] == [event["uid"]]
     assert (count(box, OutboxRow), seen_ms(box, box.dolma)) == (1, 0)
+
+
+@pytest.mark.parametrize("invented", [{"lesson": new_uid()}, {"timeline": new_uid()}, {"lesson": new_uid(), "kind": "opened"}])
+def test_a_lesson_that_never_was_here_makes_no_progress(box, hub, invented):
+    for machine in (box, hub):
+        event, real = watched(**invented), watched()
+        assert set(send(machine, event, real).json["accepted"]) == {event["uid"], real["uid"]}
+        with machine.installation.database.read() as session:
+            reasons = {row.uid: row.quarantined for row in session.scalars(select(Event))}
+            assert reasons == {event["uid"]: "unknown_lesson", real["uid"]: None}
+            assert [row.lesson_uid for row in session.scalars(select(Progress))] == [LESSON]
+
+
+def test_what_was_watched_before_the_lesson_was_trimmed_still_counts(box):
+    """A phone may come back after the holidays; its package was here."""
+    old = new_uid()
+    with box.installation.database.write() as session:
+        lesson = session.get_one(Lesson, LESSON)
+        manifest = Manifest(
+            hub=new_uid(), lesson=LESSON, course=lesson.course_uid, org=box.school, revision=1, timeline=old, supersedes=None,
+            language="zh", titles=lesson.titles, texts={}, audience="own", duration_ms=90_000, parts=(), extra={},
+        ).to_bytes()  # fmt: skip
+        session.add(PackageRow(
+            id="0" * 64, lesson_uid=LESSON, org_uid=box.school, revision=1, timeline_uid=old, manifest=manifest, signature={},
+            floor_held=False, withdrawn=True, made_ms=1,
+        ))  # fmt: skip
+    assert send(box, watched(timeline=old)).status_code == 200
+    with box.installation.database.read() as session:
+        assert session.scalars(select(Event.quarantined)).one() is None
+
+
+def test_who_sends_batch_after_batch_has_to_wait_and_loses_nothing(box, monkeypatch):
+    steady = box.installation.steady
+    now_s = [steady.now_s()]
+    monkeypatch.setattr(steady, "now_s", lambda: now_s[0])
+    statuses = [send(box, watched()).status_code for _ in range(62)]  # each page has a token of its own
+    assert statuses == [200] * 60 + [429] * 2
+    late = watched()
+    refused = send(box, late)
+    assert refused.json["code"] == "learning.too_many_batches"
+    assert count(box, Event) == count(box, OutboxRow) == 60
+    assert send(box, watched(), token=tokens.issue(box.installation.keys.secret, new_uid(), box.school)).status_code == 200
+    now_s[0] += 5
+    assert send(box, late).json["accepted"] == [late["uid"]]
 
 
 @pytest.mark.parametrize("token", ["", "x", None, 7])
