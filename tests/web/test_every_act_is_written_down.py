@@ -22,6 +22,7 @@ ROOM = Path(eduhub.web.__file__).parent
 OPENERS = {"writing", "undoable"}
 NOT_WRITTEN_DOWN = {
     "accounts/limits.take": "counts a try, and keeps neither name nor address",
+    "accounts/limits.give_back": "uncounts one",
     "accounts/sign_in._sign_in": "signing in is in the table of sign-ins",
     "accounts/sign_in._come_in": "signing in is in the table of sign-ins",
     "accounts/class_list._come_in": "signing in is in the table of sign-ins",

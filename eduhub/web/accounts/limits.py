@@ -44,6 +44,12 @@ def take(wanted: list[Counted]) -> None:
         tries.take(session, guard.here().steady.now_s(), wanted)
 
 
+def give_back(counted: list[Counted]) -> None:
+    """Take one try back, where nothing else is written."""
+    with writing() as session:
+        tries.give_back(session, guard.here().steady.now_s(), counted)
+
+
 def of_owner(name: str) -> list[Counted]:
     """What a change of the password counts towards, in a browser where its owner is signed in."""
     return [tries.counted(tries.NAME_HERE, guard.here().keys.secret, people.tidy_sign_in_name(name), "own page")]

@@ -121,8 +121,7 @@ def _come_in_by_photo(photo: bytes) -> None:
     try:
         token = card_photos.read(photo, here.settings)
     except PhotosBusy:  # nothing was decoded
-        with writing() as session:
-            tries.give_back(session, here.steady.now_s(), counted)
+        limits.give_back(counted)
         raise
     _come_in(token, counted)
 
