@@ -10,6 +10,7 @@ from eduhub.config import Settings
 from eduhub.ops import doctor as examination
 from eduhub.ops import serve as serving
 from eduhub.ops import status as summary
+from eduhub.ops import tuning
 from eduhub.ops.opening import ready
 from eduhub.ops.showing import table
 
@@ -49,9 +50,14 @@ def _shown(name: str, value: object) -> str:
 
 
 @click.command()
+@click.option("--tune", is_flag=True, help="Only print what root may set in the kernel for long, lossy links.")
 @click.pass_obj
-def doctor(settings: Settings) -> None:
+def doctor(settings: Settings, *, tune: bool) -> None:
     """Look whether this machine can do the work, and say what to do where it cannot."""
+    if tune:
+        lines = tuning.commands()
+        click.echo("\n".join(lines) if lines else "# all is set as proposed")
+        return
     findings = examination.examine(settings)
     for finding in findings:
         click.echo(f"{'ok  ' if finding.is_well else 'LOOK'} {finding.what}")
