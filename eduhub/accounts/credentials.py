@@ -3,10 +3,13 @@
 A new password or card takes the place of the old one, and ends the sign-ins made with it. A word that is good
 once takes the place of a forgotten password, until its owner has chosen another.
 
+A verifier of a password takes a slow hash's time. Whoever can makes it before the transaction that keeps it.
+
 This module must not know pages or cookies. See docs/formats/credentials.md.
 """
 
 import re
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -28,27 +31,53 @@ WORD_LASTS_S = 3 * 86_400
 _WORD = re.compile(r"until=(\d{1,12}) (.+)")  # how the verifier of a word is kept: its last second by the steady clock
 
 
+@dataclass(frozen=True)
+class Secret:
+    """What is told to a person once, and what is kept of it."""
+
+    told: str
+    verifier: str
+
+
+def verifier_of(password: str, *, sign_in_name: str) -> str:
+    """What is kept of a new password of whoever has this name. Raises PasswordTooWeak."""
+    return passwords.make_verifier(passwords.check(password, of=people.tidy_sign_in_name(sign_in_name)))
+
+
+def new_word() -> Secret:
+    """A word that can be told over a telephone, for `give_word_after`."""
+    word = passwords.new_word()
+    return Secret(word, passwords.make_verifier(word))
+
+
 def set_password(session: Session, person_uid: str, password: str) -> Credential:
     """Give a person a password on this machine. Raises NotFound, PasswordTooWeak."""
-    person = session.get(Person, person_uid)
-    if person is None or person.sign_in_name is None:
-        raise NotFound("no such person with a sign-in name")
-    tidy = passwords.check(password, of=person.sign_in_name)
-    return _replace(session, person, "password", passwords.make_verifier(tidy))
+    person = _named(session, person_uid)
+    return _replace(session, person, "password", verifier_of(password, sign_in_name=person.sign_in_name or ""))
 
 
-def give_word_after(session: Session, person_uid: str, seen_uid: str, now_s: float) -> str | None:
-    """A word in place of the password, good for choosing a new one within `WORD_LASTS_S` from the steady second `now_s`
-    on: it is shown once and not kept. None when the asker saw another password (`password_of`) than there is now: a form that was sent twice. Raises NotFound.
+def keep_password(session: Session, person_uid: str, verifier: str, *, proved_uid: str | None = None) -> Credential:
+    """The same with what `verifier_of` made.
+
+    `proved_uid`: the password that the asker has proved to know (`check_own`). Raises NotFound, and SignInFailed when
+    that is not this person's any more: whoever knew it has been shut out meanwhile.
     """
-    person = _locked(session, person_uid)
-    if person.sign_in_name is None:
-        raise NotFound("no sign-in name")
+    person = _named(session, person_uid)
+    if proved_uid is not None and password_of(session, person_uid) != proved_uid:
+        raise SignInFailed
+    return _replace(session, person, "password", verifier)
+
+
+def give_word_after(session: Session, person_uid: str, word: Secret, seen_uid: str, now_s: float) -> bool:
+    """Put a word (`new_word`) in place of the password, good for choosing a new one within `WORD_LASTS_S` from the steady
+    second `now_s` on. False when the asker saw another password (`password_of`) than there is now: a form that was sent
+    twice. Raises NotFound.
+    """
+    person = _named(session, person_uid)
     if password_of(session, person_uid) != seen_uid:
-        return None
-    word = passwords.new_word()
-    _replace(session, person, "one_time", f"until={int(now_s) + WORD_LASTS_S} {passwords.make_verifier(word)}")
-    return word
+        return False
+    _replace(session, person, "one_time", f"until={int(now_s) + WORD_LASTS_S} {word.verifier}")
+    return True
 
 
 def password_of(session: Session, person_uid: str) -> str:
@@ -81,24 +110,31 @@ def check_password(session: Session, sign_in_name: str, password: str, now_s: fl
     return next(credential for credential in fitting if _is_good(credential, now_s))
 
 
-def check_own(session: Session, person_uid: str, password: str, now_s: float) -> None:
-    """Raises SignInFailed when this is not the password of that person, and WordEnded."""
+def check_own(session: Session, person_uid: str, password: str, now_s: float) -> str:
+    """The uid of the password that was proved; raises SignInFailed when this is not that person's, and WordEnded."""
     held = session.get(Credential, password_of(session, person_uid))
     if not passwords.fits(_plain(held) if held is not None else None, password):
         raise SignInFailed
-    if held is not None and not _is_good(held, now_s):
+    if held is None:
+        raise SignInFailed
+    if not _is_good(held, now_s):
         raise WordEnded
+    return held.uid
 
 
-def renew(session: Session, credential: Credential, password: str) -> None:
-    """Make a verifier again that was made at yesterday's costs; `password` is the one that just fitted it."""
+def renewed(credential: Credential, password: str) -> str | None:
+    """A new verifier in place of one that was made at yesterday's costs, else None; `password` has just fitted it."""
     if credential.kind != "password" or not passwords.is_outdated(credential.verifier):
-        return
-    held = session.get_one(Credential, credential.uid)
+        return None
     try:
-        held.verifier = passwords.make_verifier(passwords.check(password))
+        return passwords.make_verifier(passwords.check(password))
     except PasswordTooWeak:
-        return  # today's list refuses it, but it is still this person's password
+        return None  # today's list refuses it, but it is still this person's password
+
+
+def keep_renewed(session: Session, credential_uid: str, verifier: str) -> None:
+    """Keep what `renewed` has made."""
+    session.get_one(Credential, credential_uid).verifier = verifier
     session.flush()
 
 
@@ -177,6 +213,14 @@ def _locked(session: Session, person_uid: str) -> Person:
     person = session.get(Person, person_uid, with_for_update=True)
     if person is None:
         raise NotFound("no such person")
+    return person
+
+
+def _named(session: Session, person_uid: str) -> Person:
+    """The same of somebody who signs in by name."""
+    person = _locked(session, person_uid)
+    if person.sign_in_name is None:
+        raise NotFound("no sign-in name")
     return person
 
 

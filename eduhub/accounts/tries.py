@@ -78,16 +78,20 @@ def take(session: Session, now_s: float, wanted: Iterable[Counted]) -> None:
     _write(session, {one: at + one.limit.every_s * 1000 for one, at in found.items()})
 
 
-def give_back(session: Session, now_s: float, right: Iterable[Counted]) -> None:
-    """Take one try back: it was right."""
-    now_ms = int(now_s * 1000)
-    found = _held(session, list(right), now_ms)
-    _write(session, {one: max(now_ms, at - one.limit.every_s * 1000) for one, at in found.items()})
+def give_back(session: Session, now_s: float, right: Iterable[Counted], *, forgetting: Iterable[Counted] = ()) -> None:
+    """Take one try back: it was right. `forgetting`: what is forgotten altogether with it."""
+    now_ms, right, gone = int(now_s * 1000), list(right), list(forgetting)
+    found = _rows_of(session, [*right, *gone])
+    counting = {one: _sound(one, found[one.key], now_ms) for one in right if one.key in found and one not in gone}
+    _write(session, {one: max(now_ms, at - one.limit.every_s * 1000) for one, at in counting.items()})
+    _drop(session, gone)
 
 
 def forget(session: Session, which: Iterable[Counted]) -> None:
     """Forget all tries: its owner was here, or has a new password."""
-    session.execute(delete(TryCounter).where(TryCounter.key.in_([one.key for one in which])))
+    gone = list(which)
+    _rows_of(session, gone)
+    _drop(session, gone)
 
 
 def _key(secret: bytes) -> bytes:
@@ -96,14 +100,14 @@ def _key(secret: bytes) -> bytes:
 
 def _held(session: Session, wanted: Sequence[Counted], now_ms: int) -> dict[Counted, int]:
     """When all is forgotten, with the rows held until the end of the transaction: `now` where there is nothing to forget."""
-    found = _rows_of(session, wanted)
-    missing = [one for one in wanted if one.key not in found]
-    if missing:
+    keys = {one.key for one in wanted}
+    missing = keys.difference(session.scalars(select(_TABLE.c.key).where(_TABLE.c.key.in_(keys))))
+    if missing:  # before any is held: who holds one and waits to make another could wait for ever
         _make_room(session, now_ms)
         made = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
         adding = made(_TABLE).on_conflict_do_nothing()
-        session.connection().execute(adding, [{"key": key, "empty_at_ms": now_ms} for key in sorted(one.key for one in missing)])
-        found |= _rows_of(session, missing)
+        session.connection().execute(adding, [{"key": key, "empty_at_ms": now_ms} for key in sorted(missing)])
+    found = _rows_of(session, wanted)
     return {one: _sound(one, found.get(one.key, now_ms), now_ms) for one in wanted}
 
 
@@ -122,6 +126,11 @@ def _rows_of(session: Session, wanted: Sequence[Counted]) -> dict[str, int]:
 def _write(session: Session, at_ms: dict[Counted, int]) -> None:
     if at_ms:
         session.connection().execute(_SET, [{"of": one.key, "at_ms": at} for one, at in at_ms.items()])
+
+
+def _drop(session: Session, gone: Sequence[Counted]) -> None:
+    """Remove counters that are held."""
+    session.execute(delete(TryCounter).where(TryCounter.key.in_([one.key for one in gone])))
 
 
 def _make_room(session: Session, now_ms: int) -> None:

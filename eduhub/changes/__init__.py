@@ -15,7 +15,7 @@ This package must not know which tables travel or who may change them. See docs/
 
 from eduhub.changes import flush as _flush  # noqa: F401 - its listeners log every flush
 from eduhub.changes.erasing import bury, erase, erase_values, erased
-from eduhub.changes.log import hold_machine, machine_uid, renew_machine
+from eduhub.changes.log import hold_machine, machine_uid, renew_machine, writing
 from eduhub.changes.merging import merge
 from eduhub.changes.models import STICKY_FIELDS, Change, FieldVersion, Machine, Tombstone, Travelling
 from eduhub.changes.reading import history, latest_seq, made_here, rows_changed_after, versions
@@ -24,5 +24,5 @@ from eduhub.changes.values import MAX_COUNTER, MAX_LEAD, FieldChange
 __all__ = [
     "MAX_COUNTER", "MAX_LEAD", "STICKY_FIELDS", "Change", "FieldChange", "FieldVersion", "Machine", "Tombstone",
     "Travelling", "bury", "erase", "erase_values", "erased", "history", "hold_machine", "latest_seq", "machine_uid",
-    "made_here", "merge", "renew_machine", "rows_changed_after", "versions",
+    "made_here", "merge", "renew_machine", "rows_changed_after", "versions", "writing",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Writing to the log: this machine's name and counter, and which change of a field wins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from eduhub.changes.models import Change, FieldVersion, Machine
 from eduhub.changes.values import FieldChange, value_hash
+from eduhub.db import Database
 from eduhub.uids import new_uid
 
 _change: Any = Change.__table__
@@ -36,6 +38,19 @@ def hold_machine(session: Session) -> str:
         machine_uid(session)
         found = connection.execute(_HELD).scalar_one()
     return str(found)
+
+
+@contextmanager
+def writing(database: Database) -> Iterator[Session]:
+    """One transaction that may write the log: it stands in that line from its beginning.
+
+    Whoever locked a lesson first and came to the log then would wait for one who writes the log already and wants that
+    lesson. It also lets a check hold until what was checked for is written. SQLite's writers come one by one anyway.
+    """
+    with database.write() as session:
+        if not database.is_sqlite:
+            hold_machine(session)
+        yield session
 
 
 def renew_machine(session: Session) -> str:

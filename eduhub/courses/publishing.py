@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import clock, logs
+from eduhub import changes, clock, logs
 from eduhub.accounts import audit
 from eduhub.courses import assembling, editing, recordings, reviewing
 from eduhub.courses.assembling import Assembled
@@ -33,7 +33,7 @@ log = logs.logger(__name__)
 
 def publish_if_ready(context: JobContext, lesson_uid: str) -> None:
     """The job after each finished step: publish what is there if the lesson's teacher wants that. Safe to repeat."""
-    with context.installation.database.write() as session:
+    with changes.writing(context.installation.database) as session:
         lesson = session.get(Lesson, lesson_uid, with_for_update=True)
         if lesson is None:
             log.warning("a lesson to publish is gone", lesson=lesson_uid)

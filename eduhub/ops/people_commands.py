@@ -4,7 +4,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import clock
+from eduhub import changes, clock
 from eduhub.accounts import audit, credentials, people, roles
 from eduhub.config import Settings
 from eduhub.errors import BadInput, NotFound
@@ -39,7 +39,7 @@ def add(
 
     The first person of a new hub: eduhub user add --name Tenzin --sign-in-name tenzin --new-region Nagqu
     """
-    with ready(settings) as installation, installation.database.write() as session:
+    with ready(settings) as installation, changes.writing(installation.database) as session:
         if new_region:
             home = organisations.add(session, kind="region", names={settings.default_language: new_region})
         else:

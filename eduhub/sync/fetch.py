@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from eduhub import logs
+from eduhub import changes, logs
 from eduhub.delivery import holding
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, id_of
@@ -65,7 +65,7 @@ def run(
     except DiskFull:
         done.disk_full = True
         log.warning("the disk is full")
-        with contextlib.suppress(DiskFull), installation.database.write() as session:
+        with contextlib.suppress(DiskFull), changes.writing(installation.database) as session:
             reporting.note_no_disk(session, installation)
     return done
 
@@ -112,7 +112,7 @@ def _taken_in(installation: Installation, published: Published, received: bytes,
         log.warning("a manifest came wrong", package=package_id)
         return None
     try:
-        with installation.database.write() as session:
+        with changes.writing(installation.database) as session:
             holding.hold(
                 session, installation.blobs, received, Signature.from_json(published.signature),
                 course_uid=course_uid, sequence=published.sequence,

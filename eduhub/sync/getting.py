@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eduhub import clock, logs
+from eduhub import changes, clock, logs
 from eduhub.delivery import holding
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import MAX_MANIFEST_BYTES, PIECE_BYTES, piece_count
@@ -188,7 +188,7 @@ class Blobs:
 
     def _reveal(self, blob: _Blob) -> None:
         installation = self._installation
-        with installation.database.write() as session:
+        with changes.writing(installation.database) as session:  # it may report that the package is here
             state = session.get(FetchState, blob.sha256)
             if state is not None:
                 session.delete(state)

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from eduhub import __version__, clock, logs
+from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, NotFound
@@ -105,6 +105,7 @@ class _Hub:
         body = _body()
         with self._installation.database.write() as session:
             node = self._node(session, body)
+            changes.hold_machine(session)  # before the inbox of this box: as all who write the log
             received = inbox.receive(session, node, inbox.unpack(body))
             answer = inbox.acknowledgement(node, received, catalog.state(session).epoch, sha256_hex(body))
         # Signed after the commit: an acknowledgement that exists is one that the disk can keep.
@@ -123,6 +124,7 @@ class _Hub:
         pages = _parsed(body).get("pages")
         with self._installation.database.write() as session:
             node = self._node(session, body)
+            changes.hold_machine(session)
             return _json(restoring.take_back(session, self._installation, node, pages))
 
     def _node(self, session: Session, body: bytes) -> Node:

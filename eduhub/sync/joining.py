@@ -47,7 +47,7 @@ def join(installation: Installation, url: str, code: str, *, transport: Transpor
         if nodes.fingerprint(root) != expected_root:
             raise JoinRefused("this is not the hub that the code was made at")
         answer = link.post_json(f"{PREFIX}/join", _request(installation, random_half, greeting["nonce"]), signed=False)
-    with installation.database.write() as session:
+    with changes.writing(installation.database) as session:
         pin_root(session, root, hub_uid)
         certificate = _check_answer(session, installation, answer, greeting["nonce"])
         changes.merge(session, _rows(answer["answer"].get("rows")))

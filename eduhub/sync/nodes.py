@@ -84,6 +84,7 @@ def accept(session: Session, installation: Installation, request: Any) -> dict[s
     Raises JoinRefused (wrong, used or old code), NodeRefused (nonce), BadFormat, BadSignature.
     """
     signing_public, sealing_public, random_half = _read_request(installation, request)
+    changes.hold_machine(session)  # before the code: as all who write the log
     code = session.get(JoinCode, _code_hash(random_half), with_for_update=True)
     if code is None:
         raise JoinRefused("no such code")

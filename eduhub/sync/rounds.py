@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import clock, logs
+from eduhub import changes, clock, logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
@@ -165,7 +165,7 @@ class _Round:
             upstream.stream_epoch, upstream.stream_sequence = epoch, 0
 
     def _bring_home(self) -> None:
-        with self._installation.database.write() as session:
+        with changes.writing(self._installation.database) as session:
             outbox.queue_changes(session, self._installation.steady)
             incarnations = outbox.incarnations(session)
         for incarnation in incarnations:
@@ -210,7 +210,7 @@ class _Round:
             with self._installation.database.read() as session:
                 after, held = self._upstream(session).stream_sequence, catalog.sequence(session)
             sealed = self._link.get(f"{PREFIX}/stream?after={after}&catalog={held}")
-            with self._installation.database.write() as session:
+            with changes.writing(self._installation.database) as session:
                 page = stream_pages.open_page(sealed, self._installation.keys.node_sealing, keyring(session))
                 self._report.stream_entries += applying.take_in(
                     session, self._installation, self._upstream(session), page

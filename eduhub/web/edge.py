@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from flask import request
 from sqlalchemy.orm import Session
 
-from eduhub import clock, guard
+from eduhub import changes, clock, guard
 from eduhub.accounts import audit
 from eduhub.changes import Travelling
 from eduhub.errors import BadInput, NotFound
@@ -28,10 +28,14 @@ def reading() -> Iterator[Session]:
 
 
 @contextmanager
-def writing() -> Iterator[Session]:
-    """One transaction, booked to the reader and committed at the end."""
+def writing(*, travels: bool = True) -> Iterator[Session]:
+    """One transaction, booked to the reader and committed at the end.
+
+    `travels=False`: it writes only what stays on this machine, as a sign-in does, and need not wait for who writes the log.
+    """
     person = guard.viewer().person  # before the turn to write begins: finding out may write the day of use down
-    with guard.here().database.write() as session:
+    database = guard.here().database
+    with changes.writing(database) if travels else database.write() as session:
         session.info["by_uid"] = person.uid if person else None
         yield session
 

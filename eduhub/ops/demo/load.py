@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub import changes
 from eduhub.accounts.models import Person
 from eduhub.courses import captions, editing, materials, publishing, recordings
 from eduhub.courses.captions import Cue
@@ -51,7 +52,7 @@ def _bring_out(installation: Installation, lecture: Lecture, lesson_uid: str, ba
     source_uid = _arrived_source(installation, lesson_uid) or _upload(installation, lecture, lesson_uid, bar)
     if _is_out(installation, lesson_uid, source_uid):
         return
-    with installation.database.write() as session:
+    with changes.writing(installation.database) as session:
         publishing.publish(session, installation, lesson_uid, None)  # orders what is missing, too
     with bar(f"Preparing {lecture.key}") as move:
         inline.run_until(installation, lambda: _is_out(installation, lesson_uid, source_uid), move)
@@ -64,13 +65,13 @@ def _school(installation: Installation) -> school.DemoSchool:
     if kept.exists():
         demo = school.DemoSchool.from_json(json.loads(kept.read_text(encoding="utf-8")))
         if demo.first_person_uid in known:
-            with installation.database.write() as session:
+            with changes.writing(installation.database) as session:
                 for group_uid in school.groups_of(session, demo):
                     school.plan_this_week(session, demo, group_uid)
             return demo
     if known:
         raise DemoRefused(reason="there are people here already, and they would get neighbours that do not exist")
-    with installation.database.write() as session:
+    with changes.writing(installation.database) as session:
         demo = school.write(session)
         # Before the commit: a file without its rows is written anew, rows without their file would be lost.
         _keep(kept, json.dumps(demo.as_json(), ensure_ascii=False, indent=2))
@@ -131,7 +132,7 @@ def _upload(installation: Installation, lecture: Lecture, lesson_uid: str, bar: 
         made = Path(folder, f"{lecture.key}.mp4")
         said = film.make(lecture, made, Path(folder), program.find(installation.settings).path, move)
         source_uid = new_uid()
-        with installation.database.write() as session:
+        with changes.writing(installation.database) as session:
             lesson = editing.find_lesson(session, lesson_uid)
             editing.attach_source(session, lesson_uid=lesson_uid, source_uid=source_uid, language=lecture.language)
             org_uid = lesson.org_uid

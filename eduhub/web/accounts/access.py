@@ -49,17 +49,18 @@ def new_word(person_uid: str) -> ResponseReturnValue:
     """A word in place of a forgotten password. It is the answer itself, shown once: only its hash is kept."""
     with reading() as session:
         _looked_after(session, person_uid)
+    word, seen_uid = credentials.new_word(), request.form.get("replaces", "")
     with writing() as session:
         found = row_of(session, Person, person_uid)
         school = row_of(session, Organisation, found.org_uid)
-        word = credentials.give_word_after(session, found.uid, request.form.get("replaces", ""), guard.here().steady.now_s())
-        if word is not None:
+        is_given = credentials.give_word_after(session, found.uid, word, seen_uid, guard.here().steady.now_s())
+        if is_given:
             tries.forget(session, limits.of_strangers(found.sign_in_name or ""))
             note(session, "accounts.reset_password", found.org_uid, found.uid)
-    if word is None:
+    if not is_given:
         flash(gettext("%(name)s has a new password already. Make another one only if it is needed.", name=found.name))
         return redirect(url_for("people.person", person_uid=person_uid), 303)
-    return render_template("school/word.html", person=found, school=school, word=word)
+    return render_template("school/word.html", person=found, school=school, word=word.told)
 
 
 def _looked_after(session: Session, person_uid: str) -> Person:

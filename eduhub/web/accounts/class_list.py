@@ -158,11 +158,11 @@ def _come_in(person: Person, tapped: Sequence[str]) -> None:
     """Count the try, then look. Raises TooManyTries, PicturesWrong; either way the try stays counted."""
     here = guard.here()
     counted = _counted(person.uid)
-    with writing() as session:
+    with writing(travels=False) as session:
         tries.take(session, here.steady.now_s(), counted)
     with reading() as session:
         found = turns.arrival(session, picture_secrets.check(session, here.keys.secret, person.uid, tapped))
-    with writing() as session:
+    with writing(travels=False) as session:
         turns.come_in(session, found)
         tries.give_back(session, here.steady.now_s(), counted)
 

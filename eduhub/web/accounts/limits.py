@@ -40,7 +40,7 @@ def of_name(name: str) -> list[Counted]:
 
 def take(wanted: list[Counted]) -> None:
     """Count one try, before anything is looked at. Raises TooManyTries."""
-    with writing() as session:
+    with writing(travels=False) as session:
         tries.take(session, guard.here().steady.now_s(), wanted)
 
 

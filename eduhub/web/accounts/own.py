@@ -122,10 +122,11 @@ def _change(person: Person, present: str, new: str) -> None:
     counted = limits.of_owner(person.sign_in_name)
     limits.take(counted)
     with reading() as session:
-        credentials.check_own(session, person.uid, present, guard.here().steady.now_s())
+        proved_uid = credentials.check_own(session, person.uid, present, guard.here().steady.now_s())
         on = guard.today(session, person.org_uid)
+    verifier = credentials.verifier_of(new, sign_in_name=person.sign_in_name)
     with writing() as session:
-        made = credentials.set_password(session, person.uid, new)
+        made = credentials.keep_password(session, person.uid, verifier, proved_uid=proved_uid)
         sign_ins.end_all(session, person.uid)
         tries.forget(session, [*counted, *limits.of_strangers(person.sign_in_name)])
         _note(session, "accounts.change_password")

@@ -69,10 +69,11 @@ def _sign_in(form: SignInForm) -> ResponseReturnValue:
     with reading() as session:
         credential = credentials.check_password(session, name, password, guard.here().steady.now_s())
         on = guard.today_of(session, credential.person_uid)
-    with writing() as session:
-        credentials.renew(session, credential, password)
-        tries.give_back(session, guard.here().steady.now_s(), counted)
-        tries.forget(session, limits.of_strangers(name))
+    renewed = credentials.renewed(credential, password)
+    with writing(travels=renewed is not None) as session:
+        if renewed is not None:
+            credentials.keep_renewed(session, credential.uid, renewed)
+        tries.give_back(session, guard.here().steady.now_s(), counted, forgetting=limits.of_strangers(name))
         guard.sign_in(session, credential, on)
     answer = redirect(local_path(form.back.data), 303)
     limits.remember(answer, name)
@@ -130,7 +131,7 @@ def _come_in(token: str, counted: Sequence[Counted] = ()) -> None:
     """Sign in whoever has the card with this code; the try that was `counted` was right. Raises CardNotKnown."""
     with reading() as session:
         found = turns.arrival(session, credentials.check_card(session, token))
-    with writing() as session:
+    with writing(travels=False) as session:
         turns.come_in(session, found, with_card=True)
         if counted:
             tries.give_back(session, guard.here().steady.now_s(), counted)

@@ -153,7 +153,7 @@ def change() -> ResponseReturnValue:
         if turn.way == "pictures":
             return redirect(url_for("classes.pictures", person_uid=wanted), 303)
         found = arrival(session, session.get_one(Credential, turn.place.card_uid))
-    with writing() as session:
+    with writing(travels=False) as session:
         come_in(session, found, back_to=turn.place)
     return redirect("/", 303)
 

@@ -85,9 +85,9 @@ def place() -> ResponseReturnValue:
     if form.validate_on_submit():
         counted = [tries.counted(_FIND, here.keys.secret, limits.network())]
         try:
-            with writing() as session:
+            with writing(travels=False) as session:
                 tries.take(session, here.steady.now_s(), counted)
-            with writing() as session:
+            with writing(travels=False) as session:
                 found = kept_places.find(session, here.keys.secret, form.number.data)
                 tries.give_back(session, here.steady.now_s(), counted)
             places.take(found.uid)
@@ -107,7 +107,7 @@ def new_place() -> ResponseReturnValue:
     here = guard.here()
     counted = [tries.counted(_MAKE, here.keys.secret, limits.network())]
     try:
-        with writing() as session:
+        with writing(travels=False) as session:
             tries.take(session, here.steady.now_s(), counted)
             made, code = kept_places.make(session, here.keys.secret)
     except TooManyTries as error:

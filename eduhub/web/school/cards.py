@@ -73,7 +73,7 @@ def choose(group_uid: str) -> ResponseReturnValue:
 @caches("no-store")
 def sheet(group_uid: str) -> ResponseReturnValue:
     """New cards for the chosen children of a class, on one sheet to print."""
-    made: list[Card] = []
+    made: list[tuple[Person, str]] = []
     with writing() as session:
         group = row_of(session, Group, group_uid)
         school = row_of(session, Organisation, group.org_uid)
@@ -82,14 +82,14 @@ def sheet(group_uid: str) -> ResponseReturnValue:
         for uid in _chosen(people.keys() & set(request.form.getlist("person_uid")), list(people)):
             token = credentials.issue_card_after(session, uid, request.form.get(f"replaces-{uid}", ""))
             if token is not None:
-                made.append(drawn(people[uid], token))
+                made.append((people[uid], token))
                 note(session, "accounts.issue_card", group.org_uid, uid)
         name = roster.group_name(session, group)
     if not made:
         flash(gettext("No card was made: nobody was chosen, or these cards have been made already."), "slow")
         return redirect(url_for("cards.choose", group_uid=group_uid), 303)
     return render_template(
-        "school/card_sheet.html", school=school, group=group, name=name, cards=made, address=address()
+        "school/card_sheet.html", school=school, group=group, name=name, cards=[drawn(person, token) for person, token in made], address=address()
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
+from sqlalchemy.orm import Session
 from wtforms import HiddenField, PasswordField, SelectField
 
 from eduhub import guard
@@ -37,6 +38,7 @@ class ChildForm(Form):
 class AdultForm(Form):
     """A new teacher or admin."""
 
+    uid = HiddenField()  # as of a child
     name = text_field(lazy_gettext("Name"), lazy_gettext("Type the name."))
     role = SelectField(
         lazy_gettext("What they do"),
@@ -140,21 +142,16 @@ def new_child(org_uid: str) -> ResponseReturnValue:
 @caches("no-store")
 def new_adult(org_uid: str) -> ResponseReturnValue:
     """A teacher or an admin, with a sign-in name and a first password."""
-    form = AdultForm()
+    form = AdultForm(uid=new_uid())
     with reading() as session:
         school = row_of(session, Organisation, org_uid)
     if form.validate_on_submit():
         try:
+            verifier = credentials.verifier_of(form.password.data, sign_in_name=form.sign_in_name.data)
             with writing() as session:
-                person = people.add(
-                    session, org_uid=org_uid, name=form.name.data, sign_in_name=form.sign_in_name.data
-                )
-                credentials.set_password(session, person.uid, form.password.data)
-                roles.grant(
-                    session, person_uid=person.uid, role=form.role.data, scope_kind="organisation",
-                    scope_uid=org_uid, org_uid=org_uid, starts_on=today(session, org_uid),
-                )
-                note(session, "accounts.add_adult", org_uid, person.uid)
+                person = _added(session, form, org_uid)
+                if person is None:
+                    person = _add_adult(session, form, org_uid, verifier)
             flash(gettext("%(name)s can sign in now.", name=person.name))
             return redirect(url_for("people.person", person_uid=person.uid), 303)
         except PasswordTooWeak as error:
@@ -170,6 +167,29 @@ def new_adult(org_uid: str) -> ResponseReturnValue:
         },
     )
     return page, 400 if form.errors else 200
+
+
+def _added(session: Session, form: AdultForm, org_uid: str) -> Person | None:
+    """Whom the same form has added already."""
+    known = session.get(Person, parse_uid(form.uid.data or new_uid()))
+    if known is None or known.org_uid != org_uid or known.sign_in_name != people.tidy_sign_in_name(form.sign_in_name.data):
+        return None
+    return known
+
+
+def _add_adult(session: Session, form: AdultForm, org_uid: str, verifier: str) -> Person:
+    """Raises BadInput, SignInNameTaken."""
+    uid = parse_uid(form.uid.data or new_uid())
+    if session.get(Person, uid) is not None:
+        uid = new_uid()  # the page was gone back to, and another name typed
+    person = people.add(session, org_uid=org_uid, name=form.name.data, sign_in_name=form.sign_in_name.data, uid=uid)
+    credentials.keep_password(session, person.uid, verifier)
+    roles.grant(
+        session, person_uid=person.uid, role=form.role.data, scope_kind="organisation",
+        scope_uid=org_uid, org_uid=org_uid, starts_on=today(session, org_uid),
+    )
+    note(session, "accounts.add_adult", org_uid, person.uid)
+    return person
 
 
 @bp.get("/people/<person_uid>")

@@ -131,7 +131,9 @@ def ask_for_review(course_uid: str) -> ResponseReturnValue:
 
 def _waiting(session: Session, lesson_uid: str) -> Lesson:
     """The lesson, if it waits: a page may be old. Raises NotFound."""
-    review = session.get(LessonReview, row_of(session, Lesson, lesson_uid).uid, with_for_update=True)
+    found = row_of(session, Lesson, lesson_uid)
+    session.get(Lesson, found.uid, with_for_update=True, populate_existing=True)  # before its review, as publishing does
+    review = session.get(LessonReview, found.uid, with_for_update=True)
     if review is None or review.state != reviewing.WAITING:
         raise NotFound("it does not wait any more")
-    return row_of(session, Lesson, lesson_uid)
+    return found
