@@ -207,7 +207,7 @@ class _Door:
         form = _Form(request, most)
         intent = intents.read(self._installation.keys.secret, _token(form), self._installation.steady.now_s())
         name = form.open_file("file")
-        source = uploads.receive(self._installation, intent, form, name)
+        source = uploads.receive(self._installation, intent, form, name, coming=form.coming())
         if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
             answer = jsonify(source=source.uid, bytes=source.bytes, sha256=source.sha256)
             answer.status_code = 201
@@ -245,6 +245,7 @@ class _Form:
         if sent.mimetype != "multipart/form-data" or not boundary:
             raise BadInput("an upload is multipart/form-data")
         self._body, self._left, self._until_s = body.of(sent.environ), most, float("inf")
+        self._unread, self._end = sent.content_length, f"\r\n--{boundary}--"
         self._body.on_wait = self._check_time
         self._decoder = MultipartDecoder(boundary.encode("latin-1", "replace"), max_form_memory_size=_MOST_HELD, max_parts=8)
         self._events = self._read_events()
@@ -284,6 +285,12 @@ class _Form:
             raise BadInput(f"the file {name} comes second")
         return found.filename
 
+    def coming(self) -> int | None:
+        """How many bytes the file that was just opened has at the most; None when the form does not say its length."""
+        if self._unread is None:
+            return None
+        return max(1, self._unread + len(self._decoder.buffer) - len(self._end))
+
     def read(self, size: int, /) -> bytes:
         """Bytes of the open file; b"" at its end. Raises UploadCutShort when the body ends before it does."""
         while not self._waiting and not self._ended:
@@ -316,6 +323,8 @@ class _Form:
         if not payload:
             raise UploadCutShort("the body ended")
         self._left -= len(payload)
+        if self._unread is not None:
+            self._unread -= len(payload)
         if self._left < 0:
             raise UploadTooLarge("a form that does not end", limit_mb=0)
         return payload

@@ -4,6 +4,7 @@
 what was announced. `<uid>.hold` is locked by whoever works on the session, in whatever process; its
 first twelve digits are the steady second of the last byte, and each byte behind them is somebody's
 wish that the holder let go. `<uid>.gone` remembers for a while that a session was given up by time.
+`<uid>.form` is what a form that is just arriving has announced: it keeps room, and is of no session.
 
 This module must not know HTTP or the database. See docs/formats/uploads.md.
 """
@@ -67,7 +68,7 @@ class Held:
     def __init__(self, folder: Path, uid: str, descriptor: int) -> None:
         self._folder, self.uid, self._descriptor = folder, uid, descriptor
         self.part, self._json = folder / f"{uid}.part", folder / f"{uid}.json"
-        self._gone = folder / f"{uid}.gone"
+        self._gone, self._form = folder / f"{uid}.gone", folder / f"{uid}.form"
         if os.fstat(descriptor).st_size > _STAMP:
             os.ftruncate(descriptor, _STAMP)  # wishes for the holder before us
 
@@ -86,7 +87,7 @@ class Held:
 
     def exists(self) -> bool:
         """Whether anything of a session lies here."""
-        return self.part.exists() or self._json.exists()
+        return self.part.exists() or self._json.exists() or self._form.exists()
 
     def record(self) -> Record | None:
         """What was announced; None when there is no session. Raises BadFormat."""
@@ -133,16 +134,21 @@ class Held:
             self._gone.unlink(missing_ok=True)
         self.write(record)
 
+    def promise(self, record: Record) -> None:
+        """Keep room for a form. It need not outlast a crash: the form does not either. Raises DiskFull."""
+        with disk_full_named():
+            self._form.write_bytes(canonical(record.as_json()))
+
     def forget_bytes(self) -> None:
         """Remove what has arrived and what was announced, to begin anew. The record goes first."""
-        for path in (self._json, self.part):
+        for path in (self._json, self._form, self.part):
             path.unlink(missing_ok=True)
 
     def forget_stray(self) -> bool:
         """Remove bytes without a record, and a record that was not put in place; whether there were any."""
         if self._json.exists():
             return False
-        strays = [path for path in (self.part, self._json.with_suffix(".new")) if path.exists()]
+        strays = [path for path in (self.part, self._form, self._json.with_suffix(".new")) if path.exists()]
         for path in strays:
             path.unlink()
         return bool(strays)
@@ -154,7 +160,7 @@ class Held:
         else:
             self._gone.unlink(missing_ok=True)
         # `.hold` stays until `hold` lets go: without it the next one would come in while we are still at it.
-        for path in (self._json, self._json.with_suffix(".new"), self.part):
+        for path in (self._json, self._json.with_suffix(".new"), self._form, self.part):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # what comes back with a power cut is found finished, or swept
             sync_folder(self._folder)
@@ -219,12 +225,16 @@ def _wish(path: Path) -> None:
 
 def read(folder: Path, uid: str) -> Record | None:
     """What was announced for `uid`; None when there is no session. Raises BadFormat."""
+    return _read(folder / f"{uid}.json")
+
+
+def _read(path: Path) -> Record | None:
     try:
-        return Record.from_json(json.loads((folder / f"{uid}.json").read_bytes()))
+        return Record.from_json(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise BadFormat(f"the record of {uid}: {error}") from error
+        raise BadFormat(f"the record of {path.stem}: {error}") from error
 
 
 def idle_s(folder: Path, uid: str, steady_s: float) -> float:
@@ -268,8 +278,10 @@ def all_uids(folder: Path) -> list[str]:
 
 def live(folder: Path) -> Iterator[tuple[Record, int]]:
     """Every announced file that is not stored yet, with its offset."""
-    for path in sorted(folder.glob("*.json")):
+    # Forms are looked for first, and each uid once: one that has come whole is a session before it is stored.
+    announced = {path.stem: path for path in (*folder.glob("*.form"), *folder.glob("*.json"))}
+    for _uid, path in sorted(announced.items()):
         with suppress(BadFormat):
-            record = read(folder, path.stem)
+            record = _read(path)
             if record is not None:
                 yield record, offset(folder, path.stem, record)

@@ -119,7 +119,7 @@ def append(
             most = _most(installation, record)
             if coming is not None and offset + coming > most:
                 raise UploadTooLarge(f"{offset + coming} bytes, {most} at most", limit_mb=-(-most >> 20))
-            writing.write(installation, held, stream, most)
+            writing.write(installation, held, stream, lambda: _most(installation, record))
         told = _told(installation, held, storing.completed(installation, held, record))
         return told if record.sha256 is None else _at_the_end(told, offset, coming)
 
@@ -149,9 +149,12 @@ def end(installation: Installation, source_uid: str) -> None:
         held.forget()
 
 
-def receive(installation: Installation, intent: UploadIntent, stream: Stream, file_name: str) -> Source:
+def receive(
+    installation: Installation, intent: UploadIntent, stream: Stream, file_name: str, *, coming: int | None = None
+) -> Source:
     """Keep a file that comes in one go, or nothing of it; returns the source, state `arrived`.
 
+    `coming`: how many bytes it has at the most, where that is known.
     Raises UploadRefused (this intent was used, or its file is arriving just now), UploadTooLarge, QuotaFull,
     UploadCutShort, DiskFull.
     """
@@ -161,31 +164,33 @@ def receive(installation: Installation, intent: UploadIntent, stream: Stream, fi
         with incoming.hold(folder(installation), intent.source_uid, wait_s=0) as held:
             if _arrived(installation, intent.source_uid) is not None:
                 raise UploadRefused("this file has arrived already")
-            return _receive(installation, held, intent, stream, Metadata(file_name=shown_name(file_name)))
+            return _receive(installation, held, Record(intent, coming, Metadata(file_name=shown_name(file_name))), stream)
     except UploadBusy as error:
         raise UploadRefused("this file is arriving already") from error
 
 
-def _receive(
-    installation: Installation, held: Held, intent: UploadIntent, stream: Stream, metadata: Metadata
-) -> Source:
+def _receive(installation: Installation, held: Held, coming: Record, stream: Stream) -> Source:
     _check_not_whole(installation, held)
     sweep_strays(installation)
-    quotas.check(installation, intent.org_uid, 1, source_uid=intent.source_uid)
-    with installation.database.read() as session:
-        free = quotas.of(session, installation, intent.org_uid, without=intent.source_uid).free
-    held.forget_bytes()  # a whole file takes the place of a half
+    intent = coming.intent
+    largest = min(intent.max_bytes, installation.settings.upload_max_mb << 20)
+    # One at a time, as at a creation: forms that come at once must not be promised the same room.
+    with incoming.alone(folder(installation)):
+        quotas.check(installation, intent.org_uid, min(coming.length or 1, largest), source_uid=intent.source_uid)
+        held.forget_bytes()  # a whole file takes the place of a half
+        held.promise(coming)
     try:
-        most = min(intent.max_bytes, installation.settings.upload_max_mb << 20)
         try:
-            writing.write(installation, held, stream, min(most, free), yields=False)
+            writing.write(
+                installation, held, stream, lambda: largest if coming.length else _most(installation, coming), yields=False
+            )
         except UploadTooLarge as error:
-            if free < most:
+            if coming.length is None and (free := _free(installation, intent)) < largest:
                 raise QuotaFull(str(error), free_mb=free >> 20) from error
             raise
         if held.offset == 0:
             raise UploadCutShort("an empty file")
-        return storing.keep(installation, held, Record(intent, held.offset, metadata))
+        return storing.keep(installation, held, replace(coming, length=held.offset))
     except BaseException:
         record = held.record()
         if record is None or record.sha256 is None:
@@ -350,6 +355,10 @@ def _most(installation: Installation, record: Record) -> int:
     """How many bytes this file may have now."""
     if record.length is not None:
         return record.length
+    return min(record.intent.max_bytes, installation.settings.upload_max_mb << 20, _free(installation, record.intent))
+
+
+def _free(installation: Installation, intent: UploadIntent) -> int:
+    """The room that the file of an intent may fill."""
     with installation.database.read() as session:
-        free = quotas.of(session, installation, record.intent.org_uid, without=record.intent.source_uid).free
-    return min(record.intent.max_bytes, installation.settings.upload_max_mb << 20, free)
+        return quotas.of(session, installation, intent.org_uid, without=intent.source_uid).free

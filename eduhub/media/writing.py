@@ -4,6 +4,7 @@ This module must not know HTTP, lengths that were announced, or the database.
 """
 
 import os
+from collections.abc import Callable
 
 from eduhub import clock
 from eduhub.delivery.disk import disk_full_named
@@ -17,14 +18,18 @@ from eduhub.media.incoming import Held
 SYNC_EVERY_S = 5.0  # so that a power cut costs no more of a long request
 SYNC_EVERY = 8 << 20
 _STAMP_EVERY_S = 60.0
+ASK_EVERY = 4 << 20
 
 hashes = Hashes()  # of this process; all of it can be had from the disk again
 
 
-def write(installation: Installation, held: Held, stream: Stream, most: int, *, yields: bool = True) -> None:
-    """Append all that `stream` brings; what came is on disk when this returns or raises.
+def write(
+    installation: Installation, held: Held, stream: Stream, most: Callable[[], int], *, yields: bool = True
+) -> None:
+    """Append all that `stream` brings; what came is on disk when this returns or raises. How many bytes the file may have
+    is asked anew from time to time: others fill the same room.
 
-    Raises UploadTooLarge (before the block that would exceed `most` bytes), DiskFull, UploadCutShort, and, when
+    Raises UploadTooLarge (before the block that would exceed `most()` bytes), DiskFull, UploadCutShort, and, when
     it `yields`, UploadBusy as soon as somebody else asks for the session.
     """
     with disk_full_named():
@@ -55,12 +60,15 @@ class _Pen:
         self._synced, self._synced_s = self._size, clock.monotonic_s()
         self._stamped_s = float("-inf")
 
-    def write(self, stream: Stream, most: int) -> None:
+    def write(self, stream: Stream, ask: Callable[[], int]) -> None:
         self._stamp()
+        most, asked_at = ask(), self._size
         if isinstance(stream, Arriving):
             stream.on_wait = self._between
         try:
             while block := stream.read(BLOCK):
+                if self._size - asked_at >= ASK_EVERY:
+                    most, asked_at = ask(), self._size
                 if self._size + len(block) > most:
                     raise UploadTooLarge(f"more than {most} bytes", limit_mb=-(-most >> 20))
                 quotas.check_disk(self._installation, coming=len(block))

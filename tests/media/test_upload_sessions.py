@@ -1,5 +1,6 @@
 """Half a file at the hub: who may go on with it, for how long, and that nobody is ever told to begin anew without need."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,10 @@ from eduhub import http
 from eduhub.app import create_app
 from eduhub.clock import SteadyClock
 from eduhub.db import Database
-from eduhub.errors import DiskFull, UploadGone
+from eduhub.errors import DiskFull, UploadGone, UploadTooLarge
 from eduhub.installation import Installation
 from eduhub.media import http as media_http
-from eduhub.media import incoming, intents, quotas, uploads
+from eduhub.media import incoming, intents, quotas, uploads, writing
 from eduhub.media.intents import UploadIntent
 from eduhub.media.models import LadderRow, Source
 from eduhub.media.recipes import Recipe
@@ -209,6 +210,30 @@ def test_a_length_that_is_told_late_is_checked_when_it_is_told(make_installation
     assert page.patch(len(FILM), b"x", **{"Upload-Length": str(2 << 20)}).status_code == 413
     told = page.patch(len(FILM), b"x", **{"Upload-Length": str(len(FILM) + 1)})
     assert (told.status_code, told.headers["Upload-Offset"]) == (204, str(len(FILM) + 1))
+
+
+def test_files_of_untold_length_that_come_at_once_share_the_room_there_is(
+    make_installation: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "ASK_EVERY", 100_000)
+    installation = make_installation(school_quota_mb=1)
+    first = Page(installation, max_bytes=2 << 20)
+    second = Page(installation, org_uid=first.intent.org_uid, max_bytes=2 << 20)
+    for page in (first, second):
+        assert page.send("POST", "/media/uploads", {"Upload-Defer-Length": "1"}).status_code == 201
+
+    class Meanwhile(io.BytesIO):
+        """While this file comes, the other one fills most of the room."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() == 0:
+                assert second.patch(0, bytes(800_000)).status_code == 204
+            return super().read(size)
+
+    with pytest.raises(UploadTooLarge):
+        uploads.append(installation, first.intent, 0, Meanwhile(bytes(800_000)))
+    with installation.database.read() as session:
+        assert quotas.of(session, installation, first.intent.org_uid).arriving <= 1 << 20
 
 
 def test_the_last_of_the_disk_is_left_free_and_what_has_arrived_is_kept(

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -15,13 +16,15 @@ from sqlalchemy import select
 
 from eduhub import clock
 from eduhub.delivery.models import BlobRow
-from eduhub.errors import DiskFull, EduHubError, UploadCutShort, UploadRefused, UploadTooLarge
+from eduhub.errors import DiskFull, EduHubError, QuotaFull, UploadCutShort, UploadRefused, UploadTooLarge
 from eduhub.installation import Installation
 from eduhub.jobs.models import JobRow
-from eduhub.media import http, intents, uploads
+from eduhub.media import http, incoming, intents, quotas, uploads
+from eduhub.media.incoming import Record
 from eduhub.media.intents import UploadIntent
 from eduhub.media.models import Source
 from eduhub.media.recipes import WHOLE
+from eduhub.media.tus import Metadata
 from eduhub.signing import sha256_hex
 from eduhub.uids import new_uid
 
@@ -105,6 +108,42 @@ def test_one_intent_serves_for_one_file(installation: Installation, intent: Uplo
         assert session.get_one(Source, intent.source_uid).sha256 == sha256_hex(FILM)
 
 
+def test_forms_that_come_at_once_are_not_promised_the_same_room(
+    make_installation: Callable[..., Installation], intent: UploadIntent
+) -> None:
+    installation = make_installation(school_quota_mb=1)
+    other = replace(intent, source_uid=new_uid())
+
+    class Meanwhile(io.BytesIO):
+        """While this file comes, another of the school comes, and room for both there is not."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() == 0:
+                with pytest.raises(QuotaFull):
+                    uploads.receive(installation, other, io.BytesIO(FILM), "snow.mp4", coming=len(FILM))
+                assert uploads.find(installation, intent.source_uid) is None  # it cannot go on, so no page offers that
+            return super().read(size)
+
+    uploads.receive(installation, intent, Meanwhile(FILM), "film.mp4", coming=len(FILM))
+    assert not any((installation.settings.data_dir / "incoming").iterdir())
+    with installation.database.read() as session:
+        room = quotas.of(session, installation, intent.org_uid)
+    assert (room.used, room.arriving) == (len(FILM), 0)
+
+
+def test_room_that_a_killed_form_has_kept_is_given_back(
+    make_installation: Callable[..., Installation], intent: UploadIntent
+) -> None:
+    installation = make_installation(school_quota_mb=1)
+    with incoming.hold(uploads.folder(installation), intent.source_uid) as held:
+        held.promise(Record(intent, len(FILM), Metadata(file_name="film.mp4")))
+        with installation.database.read() as session:
+            assert quotas.of(session, installation, intent.org_uid).arriving == len(FILM)
+        assert uploads.sweep_strays(installation) == 0  # somebody holds it
+    assert uploads.sweep_strays(installation) == 1
+    assert nothing_is_kept(installation, intent)
+
+
 def test_two_tabs_that_send_at_once_do_not_mix(installation: Installation, intent: UploadIntent) -> None:
     class OtherTab(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -162,20 +201,24 @@ def test_the_file_goes_to_the_disk_and_not_through_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes: list[int] = []
+    announced: list[int] = []
     real = uploads.receive
 
-    def watching(place: Any, wanted: Any, stream: Any, name: str) -> Source:
+    def watching(place: Any, wanted: Any, stream: Any, name: str, *, coming: int) -> Source:
+        announced.append(coming)
+
         class Measured:
             def read(self, size: int, /) -> bytes:
                 sizes.append(len(payload := stream.read(size)))
                 return payload
 
-        return real(place, wanted, Measured(), name)
+        return real(place, wanted, Measured(), name, coming=coming)
 
     monkeypatch.setattr(uploads, "receive", watching)
     client.post("/media/uploads", **form(("intent", None, token.encode()), ("file", "film.mp4", FILM)))
     assert sum(sizes) == len(FILM)
     assert max(sizes) <= 1 << 17
+    assert announced[0] - len(FILM) in range(5)  # line breaks before and behind it, which a form may have or not
 
 
 @pytest.mark.parametrize(
