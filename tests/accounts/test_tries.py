@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.accounts import tries
@@ -11,6 +12,7 @@ from eduhub.accounts.models import TryCounter
 from eduhub.accounts.tries import Counted, Limit
 from eduhub.db import Database
 from eduhub.errors import TooManyTries
+from tests import meeting
 
 SECRET = b"s" * 32
 LIMIT = Limit("name", 3, 60)
@@ -49,6 +51,32 @@ def test_a_try_that_was_right_is_taken_back(database: Database) -> None:
         take(database, 1000, TASHI)
         with database.write() as session:
             tries.give_back(session, 1000, [TASHI])
+
+
+@pytest.mark.two_writers
+def test_who_makes_a_counter_and_who_holds_one_do_not_wait_for_each_other(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, turns, others = tries._make_room, iter(("here", "between", "other")), list[meeting.Act]()
+    other_came, over = threading.Event(), threading.Event()
+
+    def make_room(session: Session, now_ms: int) -> None:
+        turn = next(turns)
+        if turn == "here":  # it has found neither counter; now Pema's is made, and somebody finds only Tashi's missing
+            take(database, 1000, PEMA)
+            others.append(meeting.Act(lambda: take(database, 1000, PEMA, TASHI)))
+            assert other_came.wait(60)
+        elif turn == "other":
+            other_came.set()
+            meeting.until(lambda: meeting.waiting(database) > 0 or over.is_set())
+        real(session, now_ms)
+
+    monkeypatch.setattr(tries, "_make_room", make_room)
+    take(database, 1000, TASHI, PEMA)
+    over.set()
+    others[0].done()
+    assert waits(database, 1000, PEMA) == 60
+    take(database, 1000, TASHI)
 
 
 def test_a_refused_try_counts_nowhere(database: Database) -> None:
