@@ -152,7 +152,9 @@ def test_a_teacher_takes_a_lesson_back_and_children_see_it_no_more(browser: Brow
     assert "taken back" in tashi.get(path).text
     dolma = browser().card(world.dolma_card)
     assert "Why ice floats" not in dolma.get("/").text
-    assert dolma.get(f"/lessons/{world.lesson}").status_code == 403
+    gone = dolma.get(f"/lessons/{world.lesson}")
+    assert gone.status_code == 410
+    assert "The school has taken this lesson back." in gone.text
 
 
 def test_changed_words_keep_the_languages_that_the_page_does_not_show(
