@@ -16,12 +16,11 @@ import ssl
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import h11
 
 from eduhub import __version__
-from eduhub.errors import BadFormat
+from eduhub.sync.address import Address, Place
 
 _READ_BYTES = 64 << 10
 _MAX_REFUSAL_BYTES = 64 << 10
@@ -31,21 +30,26 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Broken(Exception):
-    """This connection carries nothing more."""
-
-
 @dataclass(eq=False)
 class Range:
     """Bytes from `position` up to before `end` of the part at `path`; `position` moves as they come.
 
-    `end` comes down to the part's own when that is nearer.
+    `end` comes down to the part's own when that is nearer. `tries`: so often it was asked for since its last byte, in vain.
     """
 
     path: str
     token: str
     position: int
     end: int
+    tries: int = 0
+
+
+class Broken(Exception):
+    """This connection carries nothing more. `answer_to`: the range whose own answer ended it; None: the link did, or the hub's custom."""
+
+    def __init__(self, why: str, answer_to: Range | None = None) -> None:
+        super().__init__(why)
+        self.answer_to = answer_to
 
 
 @dataclass(frozen=True)
@@ -65,36 +69,14 @@ class Ended:
     status: int
     body: bytes = b""
     retry_after_s: float | None = None  # when the hub named a time
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where an upstream is."""
-
-    host: str
-    port: int
-    is_tls: bool
-
-    @classmethod
-    def of(cls, url: str) -> "Address":
-        """From `http(s)://host[:port]`. Raises BadFormat."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise BadFormat("not the address of a hub")
-        is_tls = parts.scheme == "https"
-        return cls(parts.hostname, parts.port or (443 if is_tls else 80), is_tls)
-
-    @property
-    def header(self) -> str:
-        """What stands in Host."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
+    was_behind: bool = False  # asked for before the answer in front of it had ended
 
 
 @dataclass
 class _Exchange:
     range: Range
     http: h11.Connection
+    is_behind: bool  # asked for before the answer in front of it had ended
     status: int = 0
     retry_after_s: float | None = None
     begun: bool = False
@@ -104,24 +86,25 @@ class _Exchange:
 class Connection:
     """Non-blocking. Ranges may be asked for at any time; call `carry` when the socket is ready."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None, now_s: float) -> None:
-        """Begins to connect. Names are looked up here and may block. Raises Broken."""
-        self._address, self._tls = address, tls
+    def __init__(self, address: Address, place: Place, tls: ssl.SSLContext | None, now_s: float) -> None:
+        """Begins to connect. Raises Broken."""
+        self._address, self._tls, self.place = address, tls, place
         self.begun_s = self.heard_s = now_s
         self.round_trip_s: float | None = None  # of the first packets, once they were answered
         self.is_open = False
+        self.wants_to_write = True  # for a selector: a socket that is not connected yet becomes writable when it is
+        self._has_answered = False
         self._out = bytearray()
         self._exchanges: deque[_Exchange] = deque()
         try:
-            family, _, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-            self.socket = socket.socket(family, socket.SOCK_STREAM)
+            self.socket = socket.socket(place.family, socket.SOCK_STREAM)
         except OSError as error:
             raise Broken(str(error)) from error
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, AttributeError):  # Linux only
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
-        code = self.socket.connect_ex(where)
+        code = self.socket.connect_ex(place.sockaddr)
         if code not in (0, errno.EINPROGRESS):
             self.close()
             raise Broken(os.strerror(code))
@@ -136,20 +119,24 @@ class Connection:
         return [exchange.range for exchange in self._exchanges]
 
     @property
-    def wants_to_write(self) -> bool:
-        """Whether there is something to send, or the connection is not open yet."""
-        return not self.is_open or bool(self._out)
+    def is_stuck_between(self) -> bool:
+        """Whether the next answer has not begun, though it was asked for before the last one ended."""
+        return bool(self._exchanges) and self._exchanges[0].is_behind and not self._exchanges[0].begun
 
-    def ask(self, wanted: Range) -> None:
+    def ask(self, wanted: Range, now_s: float) -> None:
         """Send the request for a range behind those that were asked for before."""
         http = h11.Connection(h11.CLIENT)
         headers = [
             ("Host", self._address.header), ("User-Agent", f"EduHub/{__version__}"),
             ("Authorization", f"EduHub-Pass {wanted.token}"), ("Range", f"bytes={wanted.position}-{wanted.end - 1}"),
         ]  # fmt: skip
-        self._out += http.send(h11.Request(method="GET", target=wanted.path, headers=headers)) or b""
+        target = self._address.prefix + wanted.path
+        self._out += http.send(h11.Request(method="GET", target=target, headers=headers)) or b""
         self._out += http.send(h11.EndOfMessage()) or b""
-        self._exchanges.append(_Exchange(wanted, http))
+        self.wants_to_write = True
+        if not self._exchanges:
+            self.heard_s = now_s  # until now nobody was to speak
+        self._exchanges.append(_Exchange(wanted, http, is_behind=bool(self._exchanges)))
 
     def carry(self, now_s: float, *, may_read: bool = True) -> Iterator[Came | Ended]:
         """Connect on, send, and give what has come. Raises Broken."""
@@ -160,7 +147,11 @@ class Connection:
                 self._send()
                 if may_read:
                     yield from self._receive(now_s)
-        except (OSError, h11.RemoteProtocolError) as error:
+        except h11.RemoteProtocolError as error:
+            raise Broken(f"{type(error).__name__}: {error}", self._exchanges[0].range) from error
+        except ConnectionError as error:
+            raise Broken(f"{type(error).__name__}: {error}", self._refused()) from error
+        except OSError as error:
             raise Broken(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
@@ -185,16 +176,19 @@ class Connection:
         if isinstance(self.socket, ssl.SSLSocket):
             try:
                 self.socket.do_handshake()
-            except _NOT_YET:
+            except _NOT_YET as error:  # a socket that waits for an answer is writable all the time
+                self.wants_to_write = isinstance(error, ssl.SSLWantWriteError)
                 return
-        self.is_open, self.heard_s = True, now_s
+        self.is_open, self.heard_s, self.wants_to_write = True, now_s, False
 
     def _send(self) -> None:
         while self._out:
             try:
                 del self._out[: self.socket.send(self._out)]
-            except _NOT_YET:
+            except _NOT_YET as error:
+                self.wants_to_write = not isinstance(error, ssl.SSLWantReadError)
                 return
+        self.wants_to_write = False
 
     def _receive(self, now_s: float) -> Iterator[Came | Ended]:
         while True:
@@ -207,7 +201,15 @@ class Connection:
             if len(received) < _READ_BYTES and not isinstance(self.socket, ssl.SSLSocket):
                 return
 
+    def _refused(self) -> Range | None:
+        """Whose fault it is when the other side hangs up: a kept-alive connection may end in peace between two answers."""
+        if not self._exchanges or (self._has_answered and not self._exchanges[0].begun):
+            return None
+        return self._exchanges[0].range
+
     def _understand(self, received: bytes) -> Iterator[Came | Ended]:
+        if not received and not (self._exchanges and self._exchanges[0].begun):
+            raise Broken("closed by the hub", self._refused())
         while self._exchanges:
             exchange = self._exchanges[0]
             exchange.http.receive_data(received)
@@ -216,41 +218,52 @@ class Connection:
                     return
                 if isinstance(event, h11.Response):
                     self._begin(exchange, event)
+                elif isinstance(event, h11.Data) and exchange.status == 206:
+                    yield self._taken(exchange.range, bytes(event.data))
                 elif isinstance(event, h11.Data):
-                    yield from self._take(exchange, bytes(event.data))
+                    exchange.body += event.data
+                    if exchange.status == 200 or len(exchange.body) > _MAX_REFUSAL_BYTES:
+                        yield self._end(exchange)
+                        raise Broken("an answer that nobody needs to its end")
                 elif isinstance(event, h11.ConnectionClosed):
-                    raise Broken("closed by the hub")
-            self._exchanges.popleft()
-            yield Ended(exchange.range, exchange.status, bytes(exchange.body), exchange.retry_after_s)
+                    raise Broken("closed by the hub", exchange.range)
+            yield self._end(exchange)
             if exchange.http.our_state is h11.MUST_CLOSE:
                 raise Broken("the hub closes after each answer")
             received = exchange.http.trailing_data[0]
             if not received:
                 return
-        if not received:
-            raise Broken("closed by the hub")
+
+    def _end(self, exchange: _Exchange) -> Ended:
+        self._exchanges.popleft()
+        self._has_answered = True
+        body = bytes(exchange.body[:_MAX_REFUSAL_BYTES])
+        return Ended(exchange.range, exchange.status, body, exchange.retry_after_s, exchange.is_behind)
 
     def _begin(self, exchange: _Exchange, response: h11.Response) -> None:
         headers = {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers}
-        exchange.status = response.status_code
-        retry = headers.get("retry-after", "")
-        exchange.retry_after_s = float(retry) if retry.isdigit() else None
+        exchange.begun, exchange.status = True, response.status_code
+        exchange.retry_after_s = _number(headers.get("retry-after", ""))
         wanted = exchange.range
         if exchange.status == 206:
             found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
-            if found is None or int(found[1]) != wanted.position:
-                raise Broken("a part of something else came")
+            if found is None or int(found[1]) != wanted.position or int(found[2]) <= wanted.position:
+                raise Broken("a part of something else came", wanted)
             wanted.end = min(wanted.end, int(found[2]))
-        elif exchange.status == 200 and wanted.position == 0 and headers.get("content-length", "").isdigit():
-            exchange.status, wanted.end = 206, min(wanted.end, int(headers["content-length"]))  # all of it is also right
+        elif exchange.status == 200 and wanted.position == 0:
+            length = _number(headers.get("content-length", ""))
+            if length is not None:  # all of it is also right
+                exchange.status, wanted.end = 206, min(wanted.end, int(length))
 
-    def _take(self, exchange: _Exchange, payload: bytes) -> Iterator[Came]:
-        if exchange.status != 206:
-            exchange.body += payload[: _MAX_REFUSAL_BYTES - len(exchange.body)]
-            return
-        wanted = exchange.range
+    def _taken(self, wanted: Range, payload: bytes) -> Came:
         at, payload = wanted.position, payload[: wanted.end - wanted.position]
         if not payload:
-            raise Broken("more came than was asked for")
+            raise Broken("more came than was asked for", wanted)
         wanted.position += len(payload)
-        yield Came(wanted, at, payload)
+        wanted.tries = 0
+        return Came(wanted, at, payload)
+
+
+def _number(text: str) -> float | None:
+    """A number in a header; a date, or anything else, is none."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

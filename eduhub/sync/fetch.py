@@ -1,33 +1,39 @@
 """Node: getting the parts of the lessons that this box wants: every floor before any better part.
 
 Manifests come first, then parts in the order of `wanted`. A part that another revision brought is not fetched
-again. When the disk is full or the link is cut, what arrived stays and the next round goes on.
+again. When the disk is full, the link is cut or the time is over, what arrived stays and the next round goes on.
 
 This module must not know addresses (`link`), nor how bytes travel (`transfer`).
 """
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from eduhub import changes, logs
+from eduhub import changes, clock, logs
 from eduhub.delivery import holding
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, id_of
-from eduhub.errors import BadFormat, BadSignature, DiskFull
+from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch
 from eduhub.installation import Installation
 from eduhub.signing import Signature
 from eduhub.sync import partial, reporting, wanted
-from eduhub.sync.getting import Blobs, Manifests
+from eduhub.sync.carrier import Carrier
+from eduhub.sync.getting import Blobs
 from eduhub.sync.link import PREFIX, Link
-from eduhub.sync.transfer import Carrier
+from eduhub.sync.manifests import Manifests
 from eduhub.sync.wanted import Published, Want
 
 log = logs.logger(__name__)
 
 PASSES_AT_ONCE = 100
+# Whose pass or manifest is missing today may be fetched on tomorrow.
+KEPT_FOR_MS = 7 * 86_400_000
+# It becomes a header: visible ASCII.
+_PASS = re.compile(r"[!-~]{1,500}")
 
 
 @dataclass
@@ -39,13 +45,22 @@ class Fetched:
     refused: list[str] = field(default_factory=list)  # packages the hub gave no pass for
     bad_pieces: int = 0
     disk_full: bool = False
+    has_more: bool = False  # only its time was over
+
+    def and_then(self, later: "Fetched") -> "Fetched":
+        """Both as one: what was done adds up, how it stands is what the later one found."""
+        sums = (self.parts + later.parts, self.bytes + later.bytes)
+        return Fetched(*sums, later.refused, self.bad_pieces + later.bad_pieces, later.disk_full, later.has_more)
 
 
 def run(
     installation: Installation, link: Link, carrier: Carrier, org_uid: str, today: str | None,
-    on_progress: Callable[[float], None],
+    on_progress: Callable[[float], None], may_go_on: Callable[[], bool],
 ) -> Fetched:  # fmt: skip
-    """Get what is wanted and missing. Raises LinkDown; everything that arrived until then is kept."""
+    """Get what is wanted and missing. Raises LinkDown; everything that arrived until then is kept.
+
+    `on_progress` is called all the time, and may raise; no part is begun once `may_go_on` says no.
+    """
     done = Fetched()
     with installation.database.read() as session:
         courses = wanted.wanted_packages(session, org_uid, today)
@@ -53,25 +68,28 @@ def run(
         missing = [package_id for package_id in courses if package_id not in complete]
         # A package that the catalog does not speak of yet waits: the catalog alone says what is published.
         catalog_says = wanted.published(session) if missing else {}
-    missing = [package_id for package_id in missing if package_id in catalog_says]
-    passes = _passes(link, missing, done)
+    passes = _passes(link, [package_id for package_id in missing if package_id in catalog_says], done)
     try:
-        manifests = _manifests(installation, carrier, passes, catalog_says, courses)
+        manifests = _manifests(installation, carrier, passes, catalog_says, courses, lambda: on_progress(0.0))
         with installation.database.read() as session:
             held = {(row.package_id, row.sha256) for row in session.scalars(select(PartRow).where(PartRow.held))}
         wants = wanted.plan(manifests, held)
-        partial.sweep(installation.settings.data_dir / "work", _still_wanted(wants))
-        _get_all(installation, carrier, passes, wants, done, on_progress)
+        _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
+        _get_all(installation, carrier, passes, wants, done, on_progress, may_go_on)
     except DiskFull:
         done.disk_full = True
+    if done.disk_full:
         log.warning("the disk is full")
         with contextlib.suppress(DiskFull), changes.writing(installation.database) as session:
             reporting.note_no_disk(session, installation)
     return done
 
 
-def _still_wanted(wants: list[Want]) -> set[str]:
-    return {want.sha256 for want in wants} | {want.pieces for want in wants if want.pieces}
+def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool) -> None:
+    """Forget what arrived of blobs that nobody wants any more."""
+    wanted_now = {want.sha256 for want in wants} | {want.pieces for want in wants if want.pieces}
+    unless_newer_than_ms = None if is_all_known else clock.now_ms() - KEPT_FOR_MS
+    partial.sweep(installation.settings.data_dir / "work", wanted_now, unless_newer_than_ms=unless_newer_than_ms)
 
 
 def _passes(link: Link, missing: list[str], done: Fetched) -> dict[str, str]:
@@ -81,27 +99,26 @@ def _passes(link: Link, missing: list[str], done: Fetched) -> dict[str, str]:
         granted = answer.get("passes")
         if not isinstance(granted, dict):
             raise BadFormat("the hub answers with passes")
-        passes |= {name: value for name, value in granted.items() if name in missing and isinstance(value, str)}
+        passes |= {name: value for name, value in granted.items() if isinstance(value, str) and _PASS.fullmatch(value)}
     done.refused = [package_id for package_id in missing if package_id not in passes]
     return {package_id: passes[package_id] for package_id in missing if package_id in passes}
 
 
 def _manifests(
     installation: Installation, carrier: Carrier, passes: dict[str, str], catalog_says: dict[str, Published],
-    courses: dict[str, str],
+    courses: dict[str, str], on_turn: Callable[[], None],
 ) -> dict[str, Manifest]:  # fmt: skip
     """The manifests of packages, from here or from the hub, taken in; without those that may not be trusted."""
     with installation.database.read() as session:
         rows = {name: session.get(PackageRow, name) for name in passes}
         here = {name: Manifest.from_bytes(row.manifest) for name, row in rows.items() if row is not None}
-    coming = Manifests({name: token for name, token in passes.items() if name not in here})
-    carrier.run(coming)
-    for name in passes:
-        if name not in coming.found:
-            continue
-        manifest = _taken_in(installation, catalog_says[name], coming.found[name], courses[name])
+
+    def take_in(name: str, received: bytes) -> None:
+        manifest = _taken_in(installation, catalog_says[name], received, courses[name])
         if manifest is not None:
             here[name] = manifest
+
+    carrier.run(Manifests({name: token for name, token in passes.items() if name not in here}, take_in, on_turn))
     return {name: here[name] for name in passes if name in here}
 
 
@@ -125,7 +142,7 @@ def _taken_in(installation: Installation, published: Published, received: bytes,
             holding.reveal_present(session, installation.blobs, package_id)
             if session.get_one(PackageRow, package_id).floor_held:  # a changed title: nothing of it has to be fetched
                 reporting.note(session, installation, "arrived", package_id=package_id)
-    except (BadFormat, BadSignature) as error:
+    except (BadFormat, BadSignature, HashMismatch) as error:  # the last: a blob that is here has another size than it says
         log.warning("a package was refused", package=package_id, error_code=error.code)
         return None
     return manifest
@@ -133,7 +150,7 @@ def _taken_in(installation: Installation, published: Published, received: bytes,
 
 def _get_all(
     installation: Installation, carrier: Carrier, passes: dict[str, str], wants: list[Want], done: Fetched,
-    on_progress: Callable[[float], None],
+    on_progress: Callable[[float], None], may_go_on: Callable[[], bool],
 ) -> None:  # fmt: skip
     total = sum(want.bytes for want in wants) or 1
 
@@ -141,10 +158,10 @@ def _get_all(
         done.bytes += count
         on_progress(min(1.0, done.bytes / total))
 
-    with Blobs(installation, passes, wants, came) as blobs:
+    with Blobs(installation, passes, wants, came, may_go_on) as blobs:
         try:
             carrier.run(blobs)
         finally:
-            done.parts, done.bad_pieces = blobs.parts, blobs.bad_pieces
-    done.bad_pieces = blobs.bad_pieces
+            done.parts, done.bad_pieces, done.disk_full = blobs.parts, blobs.bad_pieces, blobs.disk_full
+    done.bad_pieces, done.has_more = blobs.bad_pieces, blobs.has_more
     on_progress(1.0)

@@ -1,55 +1,33 @@
 """Node: blobs as ranges to ask for, and what comes of them: files in work/, then blobs, then parts that are shown.
 
-A receiver (`transfer.Receiver`) of what any carrier brings: connections, or a courier's folder. Blobs come in the order in
+A receiver (`carrier.Receiver`) of what any carrier brings: connections, or a courier's folder. Blobs come in the order in
 which they are wanted, several at once; a piece list is asked for one blob ahead of the blob it belongs to.
+
+What is wrong with one blob is its own fault: it is left for the next round, and the others go on.
 """
 
+import contextlib
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import delete, select
+
 from eduhub import changes, clock, logs
 from eduhub.delivery import holding
 from eduhub.delivery.models import PackageRow
-from eduhub.delivery.package import MAX_MANIFEST_BYTES, PIECE_BYTES, piece_count
-from eduhub.errors import EduHubError, HashMismatch, NodeRefused, NotFound, PassRefused
+from eduhub.delivery.package import PIECE_BYTES, piece_count
+from eduhub.errors import DiskFull, EduHubError, HashMismatch
 from eduhub.installation import Installation
 from eduhub.sync import reporting
 from eduhub.sync.connection import Range
-from eduhub.sync.link import refusal
 from eduhub.sync.models import FetchState
-from eduhub.sync.partial import PartFile
+from eduhub.sync.partial import MAX_TRIES, PartFile
+from eduhub.sync.refusals import Refusals
 from eduhub.sync.wanted import Want
 
 log = logs.logger(__name__)
-
-
-class Manifests:
-    """Receives whole small files of which no size is known: the manifests of packages, by id."""
-
-    def __init__(self, passes: dict[str, str]) -> None:
-        self._waiting = [Range(f"/p/{name}/{name}", token, 0, MAX_MANIFEST_BYTES) for name, token in passes.items()]
-        self._coming: dict[str, bytearray] = {}
-        self.found: dict[str, bytes] = {}
-
-    def more(self) -> Range | None:
-        """The next to ask for."""
-        return self._waiting.pop(0) if self._waiting else None
-
-    def take(self, asked: Range, at: int, payload: bytes) -> None:
-        """Bytes of one."""
-        self._coming.setdefault(asked.path, bytearray())[at:] = payload
-
-    def refuse(self, asked: Range, status: int, body: bytes) -> None:
-        """One that cannot be had; the next round asks again."""
-        error = refusal(status, body)
-        if isinstance(error, NodeRefused):
-            raise error
-        log.warning("a manifest could not be had", package=asked.path[-64:], error_code=error.code)
-
-    def whole(self, asked: Range) -> None:
-        """One that is here."""
-        self.found[asked.path[-64:]] = bytes(self._coming.pop(asked.path, b""))
 
 
 @dataclass
@@ -70,32 +48,62 @@ class _Blob:
 
 
 class Blobs:
-    """Receives the parts of packages. Use it as a context manager: leaving it keeps what came, whatever happened."""
+    """Receives the parts of packages. Use it as a context manager: leaving it keeps what came, whatever happened.
+
+    `on_bytes` is told how many came, and with 0 that we are at it still: it may raise. `may_go_on` says whether to begin more.
+    """
 
     def __init__(
-        self, installation: Installation, passes: dict[str, str], wants: Iterable[Want], on_bytes: Callable[[int], None]
-    ) -> None:
-        self._installation, self._on_bytes = installation, on_bytes
+        self, installation: Installation, passes: dict[str, str], wants: Iterable[Want], on_bytes: Callable[[int], None],
+        may_go_on: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._installation, self._on_bytes, self._may_go_on = installation, on_bytes, may_go_on
         self._work: Path = installation.settings.data_dir / "work"
-        self._blobs = _in_order(passes, wants)  # the first is wanted first
+        waits = self._waits()
+        # The first is wanted first.
+        self._blobs = {name: blob for name, blob in _in_order(passes, wants).items() if name not in waits}
         self._by_path: dict[str, _Blob] = {}
+        self._refusals = Refusals()
+        self._was_stopped = False
         self.parts = self.bad_pieces = 0
+        self.disk_full = False  # for one of them at the least
 
     def __enter__(self) -> "Blobs":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for blob in list(self._by_path.values()):
-            self._close(blob, is_done=False)
+        begun = [blob.part for blob in self._by_path.values() if blob.part is not None]
+        self.bad_pieces += sum(part.bad_pieces for part in begun)
+        with contextlib.ExitStack() as all_of_them:
+            for part in begun:
+                all_of_them.push(part)
+        with contextlib.suppress(DiskFull):
+            self._note(begun)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is left only because its time was over."""
+        return self._was_stopped and bool(self._blobs)
+
+    def turn(self) -> None:
+        """Ask whether to go on at all."""
+        self._on_bytes(0)
 
     def more(self) -> Range | None:
-        """The next piece to ask for. Raises DiskFull."""
+        """The next piece to ask for."""
+        if not self._may_go_on():
+            self._was_stopped = True
+            return None
         for blob in list(self._blobs.values()):
             try:
                 if blob.part is None and not self._begin(blob):
                     continue
                 wanted = self._next_piece(blob)
             except HashMismatch as error:
+                self._throw_away(blob, error)
+                continue
+            except DiskFull as error:  # for this one; a smaller one may fit
+                self.disk_full = True
                 self._give_up(blob, error)
                 continue
             if wanted is not None:
@@ -105,6 +113,7 @@ class Blobs:
     def take(self, asked: Range, at: int, payload: bytes) -> None:
         """Bytes of a piece. Raises DiskFull."""
         self._on_bytes(len(payload))
+        self._refusals.came()
         blob = self._by_path.get(asked.path)
         if blob is None or blob.part is None:
             return  # given up meanwhile
@@ -114,10 +123,8 @@ class Blobs:
             self._give_up(blob, error)
 
     def refuse(self, asked: Range, status: int, body: bytes) -> None:
-        """A blob that the hub does not give. Raises NodeRefused."""
-        error = refusal(status, body)
-        if not isinstance(error, NotFound | PassRefused):
-            raise error
+        """A blob that the hub does not give. Raises NodeRefused, LinkDown."""
+        error = self._refusals.judge(status, body)
         if asked.path in self._by_path:
             self._give_up(self._by_path[asked.path], error)
 
@@ -136,8 +143,7 @@ class Blobs:
             self._reveal(blob)
             del self._blobs[blob.sha256]
             return False
-        blob.part = PartFile(self._work, blob.sha256, blob.bytes)
-        blob.part.__enter__()
+        blob.part = PartFile(self._work, blob.sha256, blob.bytes).__enter__()
         self._by_path[blob.path] = blob
         if blob.pieces is None:
             blob.part.check_by(None)
@@ -165,14 +171,12 @@ class Blobs:
 
     def _finish(self, blob: _Blob) -> None:
         """Into the store, then revealed."""
-        self._close(blob, is_done=True)
         assert blob.part is not None
+        self._close(blob)
         try:
             self._installation.blobs.put_file(blob.part.path, expect=blob.sha256)
         except HashMismatch as error:
-            # Every piece fits and the whole does not: the list itself is wrong.
-            blob.part.path.unlink(missing_ok=True)
-            log.warning("a blob could not be had", part=blob.sha256, error_code=error.code)
+            self._throw_away(blob, error)  # every piece fits and the whole does not: the list itself is wrong
             return
         self.parts += 1
         self._reveal(blob)
@@ -181,49 +185,63 @@ class Blobs:
                 try:
                     other.part.check_by(self._listed(blob.sha256))
                 except HashMismatch as error:
-                    self._give_up(other, error)
+                    self._throw_away(other, error)
                     continue
                 if other.part.is_whole():
                     self._finish(other)
 
     def _reveal(self, blob: _Blob) -> None:
         installation = self._installation
-        with changes.writing(installation.database) as session:  # it may report that the package is here
-            state = session.get(FetchState, blob.sha256)
-            if state is not None:
-                session.delete(state)
-            for package_id in blob.packages:
-                was_whole = session.get_one(PackageRow, package_id).floor_held
-                holding.part_arrived(session, installation.blobs, package_id, blob.sha256)
-                if not was_whole and session.get_one(PackageRow, package_id).floor_held:
-                    reporting.note(session, installation, "arrived", package_id=package_id)
+        for package_id in dict.fromkeys(blob.packages):
+            try:
+                with changes.writing(installation.database) as session:
+                    session.execute(delete(FetchState).where(FetchState.sha256 == blob.sha256))
+                    was_whole = session.get_one(PackageRow, package_id).floor_held
+                    holding.part_arrived(session, installation.blobs, package_id, blob.sha256)
+                    if not was_whole and session.get_one(PackageRow, package_id).floor_held:
+                        reporting.note(session, installation, "arrived", package_id=package_id)
+            except HashMismatch as error:  # its manifest gives the blob another size; what others say of it is true
+                log.warning("a part is not what its package says", package=package_id, part=blob.sha256, error_code=error.code)
 
     def _give_up(self, blob: _Blob, error: EduHubError) -> None:
-        """For this round: the others go on, and the next round asks again."""
+        """For this round; what came of it stays."""
         log.warning("a part could not be had", package=blob.packages[0], part=blob.sha256, error_code=error.code)
-        self._close(blob, is_done=isinstance(error, HashMismatch))
-        if isinstance(error, HashMismatch) and blob.part is not None:
-            blob.part.path.unlink(missing_ok=True)
+        self._close(blob)
+        if blob.part is not None:
+            self._note([blob.part])
 
-    def _close(self, blob: _Blob, *, is_done: bool) -> None:
+    def _throw_away(self, blob: _Blob, error: HashMismatch) -> None:
+        """All of it is wrong, and nobody knows where: it begins anew, and each time it is longer until then."""
+        if blob.part is not None:
+            blob.part.forget()
+        self._give_up(blob, error)
+
+    def _close(self, blob: _Blob) -> None:
         self._blobs.pop(blob.sha256, None)
-        self._by_path.pop(blob.path, None)
-        if blob.part is None:
-            return
-        blob.part.__exit__()
-        self.bad_pieces += blob.part.bad_pieces
-        if not is_done:
-            self._note(blob.part)
+        if self._by_path.pop(blob.path, None) is not None and blob.part is not None:
+            blob.part.__exit__()
+            self.bad_pieces += blob.part.bad_pieces
 
-    def _note(self, part: PartFile) -> None:
-        """Write down how far a blob is, for the page that shows it; the file alone decides where to go on."""
+    def _note(self, parts: Iterable[PartFile]) -> None:
+        """Write down how far blobs are, and how often they came wrong; the files alone decide where to go on."""
         with self._installation.database.write() as session:
-            state = session.get(FetchState, part.sha256)
-            if state is None:
-                state = FetchState(sha256=part.sha256, bad_pieces=0, made_ms=clock.now_ms())
-                session.add(state)
-            state.bytes, state.verified_pieces = part.held(), 0
-            state.bad_pieces += part.bad_pieces
+            for part in parts:
+                state = session.get(FetchState, part.sha256)
+                if state is None:
+                    state = FetchState(sha256=part.sha256, bad_pieces=0, made_ms=clock.now_ms())
+                    session.add(state)
+                state.bytes, state.verified_pieces = part.held(), 0
+                state.bad_pieces += part.bad_pieces
+
+    def _waits(self) -> set[str]:
+        """Blobs that came wrong so often that this round leaves them alone: the more often, the more rounds."""
+        often = select(FetchState.sha256, FetchState.bad_pieces).where(FetchState.bad_pieces >= 2 * MAX_TRIES)
+        with self._installation.database.read() as session:
+            return {name for name, bad_pieces in session.execute(often) if _chance() >= MAX_TRIES / bad_pieces}
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 - which round tries again; nobody gains by guessing it
 
 
 def _in_order(passes: dict[str, str], wants: Iterable[Want]) -> dict[str, _Blob]:

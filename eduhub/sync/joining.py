@@ -21,6 +21,7 @@ from eduhub.errors import AlreadyJoined, BadFormat, BadSignature, JoinRefused
 from eduhub.installation import Installation
 from eduhub.signing import Signature, canonical, sealing_public
 from eduhub.sync import auth, nodes
+from eduhub.sync.address import Address
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
 
@@ -32,11 +33,12 @@ _OWN_NODE = (
 def join(installation: Installation, url: str, code: str, *, transport: Transport | None = None) -> Node:
     """Join the hub at `url`; returns this box's own row.
 
-    Raises AlreadyJoined, JoinRefused (the code, or a hub that the code is not for), LinkDown,
-    BadSignature. Nothing is kept of a join that failed but this box's own keys, and trying again with
+    Raises BadInput (no address of a hub), AlreadyJoined, JoinRefused (the code, or a hub that the code is not for),
+    LinkDown, BadSignature. Nothing is kept of a join that failed but this box's own keys, and trying again with
     the same code is safe: an answer that was lost on the way is given again.
     """
     random_half, expected_root = nodes.read_code(code)
+    Address.of(url)  # the fetcher will need it
     with installation.database.read() as session:
         if session.scalars(select(Upstream)).first() is not None or session.get(PinnedRoot, 1) is not None:
             raise AlreadyJoined()

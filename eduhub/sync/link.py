@@ -8,6 +8,7 @@ This module must not know what the bytes mean. A courier replaces this module on
 
 import json
 import secrets
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from eduhub import __version__
 from eduhub.errors import BadFormat, EduHubError, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth
+from eduhub.sync.address import trust
 
 PREFIX = "/sync/v1"
 MAX_ANSWER_BYTES = 16 << 20
@@ -33,12 +35,13 @@ class Link:
     """A connection to one hub. Use it as a context manager."""
 
     def __init__(
-        self, url: str, *, node_uid: str | None = None, key: SigningKey | None = None, transport: Transport | None = None
-    ) -> None:
+        self, url: str, *, node_uid: str | None = None, key: SigningKey | None = None, transport: Transport | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
         self._node_uid, self._key = node_uid, key
         self._nonce: str | None = None
         self._client = httpx.Client(
-            base_url=url, transport=transport, timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
+            base_url=url, transport=transport, verify=tls or trust(url), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
             headers={"User-Agent": f"EduHub/{__version__}", "Accept-Encoding": "gzip"},
         )  # fmt: skip
 
@@ -135,11 +138,20 @@ def _object(payload: bytes) -> dict[str, Any]:
 
 def refusal(status: int, payload: bytes) -> EduHubError:
     """The error that the hub named, or LinkDown when something between us answered instead of it."""
+    code = code_in(payload)
+    if code is None:
+        return LinkDown(f"status {status}")
+    for found in error_table():
+        # What went wrong at the hub itself (its full disk, say) must not pass for something that is wrong here.
+        if found.code == code and status < 500 and found.status < 500:
+            return found(f"the hub says {code}")
+    return LinkDown(f"status {status}, code {code[:60]}")
+
+
+def code_in(payload: bytes) -> str | None:
+    """The code that a hub's refusal names; None: no hub speaks so."""
     try:
         code = json.loads(payload)["code"]
     except (ValueError, RecursionError, KeyError, TypeError):
-        return LinkDown(f"status {status}")
-    for found in error_table():
-        if found.code == code and status < 500:
-            return found(f"the hub says {code}")
-    return LinkDown(f"status {status}, code {str(code)[:60]}")
+        return None
+    return code if isinstance(code, str) else None

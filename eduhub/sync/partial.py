@@ -40,7 +40,7 @@ class PartFile:
         self._hashes: bytes | None = None
         self._tries: dict[int, int] = {}
         self._file: int | None = None
-        self._come = [0] * self._count  # bytes from the beginning of each piece
+        self._come: list[int] = []  # bytes from the beginning of each piece
         self._checked: set[int] = set()
         self._guessed: set[int] = set()  # pieces that may be here: a kill left no note
 
@@ -48,11 +48,15 @@ class PartFile:
         """Open it with what is there. Raises DiskFull."""
         with disk_full_named():
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-            if os.fstat(self._file).st_size > self.size:
-                os.ftruncate(self._file, self.size)
-            self._recall()
-            if self.held() < self.size and shutil.disk_usage(self.path.parent).free < self.size - self.held() + KEPT_FREE_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            try:
+                self._require_room()
+                if os.fstat(self._file).st_size > self.size:
+                    os.ftruncate(self._file, self.size)
+                self._recall()
+            except BaseException:
+                os.close(self._file)
+                self._file = None
+                raise
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -62,6 +66,12 @@ class PartFile:
         if self.path.exists() and any(self._come):
             with contextlib.suppress(OSError):  # a full disk: the pieces' hashes say as much
                 self._note.write_text(json.dumps(self._come))
+
+    def forget(self) -> None:
+        """What came is worth nothing; every piece of it counts as bad."""
+        self.bad_pieces += self._count
+        self._come = []
+        self.path.unlink(missing_ok=True)
 
     def check_by(self, hashes: bytes | None) -> None:
         """From here on pieces are known by these hashes, 32 bytes each; None: by the hash of the whole. Raises HashMismatch."""
@@ -138,8 +148,16 @@ class PartFile:
             digest.update(os.pread(self._file, min(PIECE_BYTES, first + count - at), at))
         return digest.digest()
 
+    def _require_room(self) -> None:
+        """Before anything else: a manifest may promise more bytes than there are disks, and no list of their pieces fits either."""
+        assert self._file is not None
+        coming = self.size - 512 * os.fstat(self._file).st_blocks
+        if coming > 0 and shutil.disk_usage(self.path.parent).free < coming + KEPT_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def _recall(self) -> None:
         """How far it had come. A note that says too much is found out by the hashes."""
+        self._come = [0] * self._count
         size = os.fstat(self._file).st_size if self._file is not None else 0
         try:
             noted = json.loads(self._note.read_text())
@@ -164,10 +182,12 @@ def _write_all(file: int, payload: bytes, at: int) -> None:
         view, at = view[written:], at + written
 
 
-def sweep(folder: Path, wanted: Iterable[str]) -> int:
-    """Remove what arrived of blobs that nobody wants any more; returns how many files that were."""
+def sweep(folder: Path, wanted: Iterable[str], *, unless_newer_than_ms: int | None = None) -> int:
+    """Remove what arrived of blobs that nobody wants any more, or nobody for long; returns how many files that were."""
     keep = {f"{sha256}{ending}" for sha256 in wanted for ending in (".part", ".come")}
     gone = [path for pattern in ("*.part", "*.come") for path in folder.glob(pattern) if path.name not in keep]
+    if unless_newer_than_ms is not None:
+        gone = [path for path in gone if path.stat().st_mtime * 1000 <= unless_newer_than_ms]
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)

@@ -2,7 +2,8 @@
 
 hello -> (new epoch: what the hub lost goes back) -> outbox -> school stream -> catalog -> parts
 
-One round at a time on a box: a second one finds the lock taken and returns at once.
+One round at a time on a box: a second one finds the lock taken and returns at once. Where parts take long, the
+list begins again after some minutes: what the children did must not wait for a night of fetching.
 
 This module must not know addresses or formats; the steps do.
 """
@@ -25,11 +26,15 @@ from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.signing import Signature, canonical, sha256_hex
 from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock, stream_pages
+from eduhub.sync.address import trust
+from eduhub.sync.carrier import Carrier
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
-from eduhub.sync.transfer import Carrier, Transfer
+from eduhub.sync.transfer import Transfer
 
 log = logs.logger(__name__)
+
+FETCH_AT_ONCE_S = 20 * 60  # then what waits goes home
 
 
 @dataclass
@@ -77,10 +82,11 @@ def run(
         if upstream is None:
             raise NodeRefused("this box has not joined a hub")
         url, node_uid = upstream
+        tls = trust(url)
         try:
             with (
-                Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport) as link,
-                Transfer(url) as transfer,
+                Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport, tls=tls) as link,
+                Transfer(url, tls=tls) as transfer,
             ):
                 return _Round(installation, link, carrier or transfer, url).run(on_progress)
         except EduHubError as error:
@@ -109,6 +115,14 @@ class _Round:
         self._report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
+        self._meet(on_progress)
+        while self._report.fetched.has_more:
+            self._meet(on_progress)
+        self._tidy()
+        on_progress(1.0)
+        return self._report
+
+    def _meet(self, on_progress: Callable[[float], None]) -> None:
         greeting = self._hello()
         if self._key_is_new(greeting):
             # After a rotation everything is signed by a key that only the catalog introduces.
@@ -122,9 +136,6 @@ class _Round:
         on_progress(0.15)
         self._fetch(lambda share: on_progress(0.15 + 0.8 * share))
         self._bring_home()  # what the fetching reported
-        self._tidy()
-        on_progress(1.0)
-        return self._report
 
     def _upstream(self, session: Session) -> Upstream:
         return session.get_one(Upstream, self._url)
@@ -235,11 +246,20 @@ class _Round:
             org_uid = session.get_one(Node, self._upstream(session).node_uid).org_uid
             time_zone = calendars.zone_of(session, org_uid)
             at_ms = schedule_clock.now_ms(session, installation.steady)
-        self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, at_ms)
-        if not self._report.in_window:
-            return
-        today = schedule_clock.day(time_zone, at_ms)
-        self._report.fetched = fetch.run(installation, self._link, self._carrier, org_uid, today, on_progress)
+        began_s = clock.monotonic_s()
+
+        def may_go_on() -> bool:
+            since_s = clock.monotonic_s() - began_s
+            now_ms = None if at_ms is None else at_ms + round(since_s * 1000)
+            self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, now_ms)
+            return self._report.in_window and since_s < FETCH_AT_ONCE_S
+
+        fetched = fetch.Fetched()
+        if may_go_on():
+            today = schedule_clock.day(time_zone, at_ms)
+            fetched = fetch.run(installation, self._link, self._carrier, org_uid, today, on_progress, may_go_on)
+            fetched.has_more = fetched.has_more and self._report.in_window
+        self._report.fetched = self._report.fetched.and_then(fetched)
 
     def _tidy(self) -> None:
         installation = self._installation

@@ -5,6 +5,9 @@ round trip is long. A connection that has fallen silent while others speak is re
 its way would come twice. When all are silent the link is down: a new connection is tried about every second, and
 the first that opens replaces them, sooner than the kernel's own repetition would notice.
 
+Only bytes of a part are progress: whoever accepts connections and answers with anything else is given up after a while.
+Silence is counted while we listen, so that a slow disk here is not taken for a link that is down.
+
 Measured in docs/decisions/0016. This module must not know blobs, databases or what the bytes are for.
 """
 
@@ -12,23 +15,30 @@ import random
 import selectors
 import ssl
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ParamSpec, TypeVar
 
 from eduhub import clock, logs
 from eduhub.errors import LinkDown
-from eduhub.sync.connection import Address, Broken, Came, Connection, Ended, Range
+from eduhub.sync import knocking
+from eduhub.sync.address import Address, trust
+from eduhub.sync.carrier import Receiver
+from eduhub.sync.connection import Broken, Came, Connection, Ended, Range
+from eduhub.sync.knocking import Door
 
 log = logs.logger(__name__)
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 DEPTH = 2  # ranges asked for on one connection
 # Above this round trip a connection alone cannot fill the link.
 LONG_ROUND_TRIP_S, FEW, MANY = 0.25, 2, 4
+MAX_TRIES = 8  # of a range, without a byte: half a minute when nothing else comes either, some seconds otherwise
+_BROKE = 502  # the status of an answer that was none
 _TICK_S = 0.1
-_KNOCK_S = 1.0  # so often a new connection is tried while the link is down
-_KNOCKS_AT_ONCE = 3
-_MAX_WAIT_S = 30.0
-_LATELY_S = 120.0
+_LEAST_WAIT_S, _MAX_WAIT_S = 0.5, 30.0
 
 
 def all_silent_s(round_trip_s: float) -> float:
@@ -43,7 +53,7 @@ def one_silent_s(round_trip_s: float) -> float:
 
 def wait_s(failures: int, chance: float) -> float:
     """Before the next try after so many in a row (from 1); `chance` is between 0 and 1."""
-    return chance * min(_MAX_WAIT_S, 0.5 * 2.0 ** min(failures, 10))
+    return max(_LEAST_WAIT_S, chance * min(_MAX_WAIT_S, 0.5 * 2.0 ** min(failures, 10)))
 
 
 def _chance() -> float:
@@ -60,213 +70,237 @@ class Counted:
     round_trip_s: float | None = None  # the shortest
 
 
-@dataclass
-class _Line:
-    """A connection that carries."""
-
-    connection: Connection
-    answered: int = 0
-    is_between: bool = True  # the last answer ended, and the next has not begun
-
-
-class Receiver(Protocol):
-    """Who wants bytes."""
-
-    def more(self) -> Range | None:
-        """The next range to ask for; None: no other now."""
-
-    def take(self, asked: Range, at: int, payload: bytes) -> None:
-        """Bytes of a range; each comes once, in their order within the range."""
-
-    def refuse(self, asked: Range, status: int, body: bytes) -> None:
-        """A range that the upstream does not give (4xx)."""
-
-    def whole(self, asked: Range) -> None:
-        """A range that has come to its end."""
-
-
-class Carrier(Protocol):
-    """What brings ranges: connections, or a courier's folder."""
-
-    def run(self, receiver: Receiver) -> None:
-        """Bring all that the receiver wants. Raises LinkDown, and what the receiver raises."""
-
-
 class Transfer:
-    """A carrier over connections to one upstream. Use it as a context manager; its connections stay warm between two runs.
+    """A `Carrier` over connections to one upstream. Use it as a context manager; its connections stay warm between two runs.
 
-    `patience_s`: so long the link may be silent before LinkDown is raised; what came until then was taken.
+    `patience_s`: so long no byte of a part may come before LinkDown is raised; what came until then was taken.
     """
 
-    def __init__(self, url: str, *, patience_s: float = 120.0) -> None:
-        self._address = Address.of(url)
-        self._tls = ssl.create_default_context() if self._address.is_tls else None
+    def __init__(self, url: str, *, tls: ssl.SSLContext | None = None, patience_s: float = 120.0) -> None:
+        address = Address.of(url)
+        self._door = Door(address, (tls or trust(url)) if address.is_tls else None)
         self._patience_s = patience_s
-        self._lines: list[_Line] = []
-        self._knocks: list[Connection] = []  # connections that are not open yet
+        self._lines: list[Connection] = []  # they carry
         self._back: deque[Range] = deque()  # asked for, and lost with their connection
         self._following: Range | None = None  # what is asked for next
         self._depth = DEPTH
-        self._unanswered = 0  # connections that fell silent between two answers
-        self._failures = 0
+        self._unanswered = 0  # connections that fell silent before a second answer
+        self._failures, self._why = 0, ""  # since the last byte of a part, and the last of them
+        self._elsewhere_s = 0.0  # in which we did not listen
+        self._came_s = self._spoke_s = 0.0  # the last byte of a part; also a connection that opened
         self._next_knock_s = 0.0
-        self._held_until_s = 0.0  # the hub named a time
-        self._heard_s = clock.monotonic_s()
+        self._held_until_s = 0.0  # the hub asked for a pause
         self.counted = Counted()
 
     def __enter__(self) -> "Transfer":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for connection in [*self._knocks, *(line.connection for line in self._lines)]:
-            connection.close()
+        self._door.keep(0)
+        for line in self._lines:
+            line.close()
 
     def run(self, receiver: Receiver) -> None:
         """Get all that the receiver wants, and return when it wants no more. Raises LinkDown, and what the receiver raises."""
-        self._heard_s = clock.monotonic_s()
-        self._following = receiver.more()
+        self._begin_anew()
+        self._following = self._aside(receiver.more)
         with selectors.DefaultSelector() as selector:
-            while self._following or self._back or any(line.connection.ranges for line in self._lines):
-                now_s = clock.monotonic_s()
-                if now_s - self._heard_s > self._patience_s:
-                    raise LinkDown("nothing comes any more")
+            while self._following or self._back or any(line.ranges for line in self._lines):
+                self._aside(receiver.turn)
+                now_s = self._now_s()
+                if now_s - self._came_s > self._patience_s:
+                    raise LinkDown(f"nothing comes any more; {self._why or 'all is silent'}")
                 self._ask(receiver, now_s)
-                self._look_after(now_s)
+                self._look_after(receiver, now_s)
                 self._carry(selector, receiver)
-                self._following = self._following or receiver.more()
+                self._following = self._following or self._aside(receiver.more)
+
+    def _begin_anew(self) -> None:
+        """Forget what an earlier run asked for that did not come to its end."""
+        for line in [line for line in self._lines if line.ranges]:
+            line.close()
+            self._lines.remove(line)
+        self._back.clear()
+        self._came_s = self._spoke_s = self._now_s()
+
+    def _now_s(self) -> float:
+        """A clock that stands still while the receiver works."""
+        return clock.monotonic_s() - self._elsewhere_s
+
+    def _aside(self, call: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs) -> Answer:
+        """Call the receiver: the time that it takes is nobody's silence."""
+        began_s = clock.monotonic_s()
+        try:
+            return call(*given, **named)
+        finally:
+            self._elsewhere_s += clock.monotonic_s() - began_s
 
     def _ask(self, receiver: Receiver, now_s: float) -> None:
         """Fill the connections, the emptiest first."""
         while now_s >= self._held_until_s and (self._following or self._back):
-            free = [line for line in self._lines if len(line.connection.ranges) < self._depth]
+            free = [line for line in self._lines if len(line.ranges) < self._depth]
             if not free:
                 return
-            line = min(free, key=lambda line: len(line.connection.ranges))
+            line = min(free, key=lambda line: len(line.ranges))
             if self._back:
-                line.connection.ask(self._back.popleft())
+                line.ask(self._back.popleft(), now_s)
             elif self._following:
-                line.connection.ask(self._following)
-                self._following = receiver.more()
+                line.ask(self._following, now_s)
+                self._following = self._aside(receiver.more)
 
-    def _look_after(self, now_s: float) -> None:
+    # --- connections ----------------------------------------------------------------
+
+    def _look_after(self, receiver: Receiver, now_s: float) -> None:
         """Replace what has fallen silent; open what is missing."""
         round_trip_s = self.counted.round_trip_s or 0.0
-        waiting = [line for line in self._lines if line.connection.ranges]
-        silent_s = now_s - max((line.connection.heard_s for line in waiting), default=now_s)
-        if silent_s > all_silent_s(round_trip_s):
+        self._door.give_up_old(now_s, round_trip_s)
+        if self._is_down(now_s):
             self._knock(now_s)  # the first that opens replaces them all: `_opened`
             return
-        for line in waiting:
-            if now_s - line.connection.heard_s > one_silent_s(round_trip_s):
-                self._replace(line)
-        wanted = MANY if round_trip_s > LONG_ROUND_TRIP_S else FEW
+        for line in [line for line in self._lines if line.ranges]:
+            if now_s - line.heard_s > one_silent_s(round_trip_s):
+                if line.is_stuck_between:
+                    # Some servers look at the second request only when a third packet comes: ask them for one thing at a time.
+                    self._unanswered += 1
+                    self._depth = 1 if self._unanswered > 1 else self._depth
+                self._replace(line, receiver)
+        missing = self._wanted_lines() - len(self._lines)
+        self._door.keep(missing)  # while the link was down there were more
         has_more = self._following is not None or bool(self._back)
-        if len(self._lines) + len(self._knocks) < wanted and (has_more or not self._lines):
+        if len(self._door.knocks) < missing and (has_more or not self._lines):
             self._knock(now_s)
+
+    def _wanted_lines(self) -> int:
+        return MANY if (self.counted.round_trip_s or 0.0) > LONG_ROUND_TRIP_S else FEW
+
+    def _is_down(self, now_s: float) -> bool:
+        """Whether all are silent of whom something was asked; without any, whether none could be opened for as long."""
+        waiting = [line.heard_s for line in self._lines if line.ranges]
+        heard_s = max(waiting) if waiting else now_s if self._lines else self._spoke_s
+        return now_s - heard_s > all_silent_s(self.counted.round_trip_s or 0.0)
 
     def _knock(self, now_s: float) -> None:
         if now_s < max(self._next_knock_s, self._held_until_s):
             return
-        if len(self._knocks) >= _KNOCKS_AT_ONCE:
-            self._knocks.pop(0).close()
         try:
-            self._knocks.append(Connection(self._address, self._tls, now_s))
-            self.counted.opened += 1
+            self._door.look_up()
+            now_s = self._now_s()  # that may have taken its time
+            self.counted.opened += self._door.knock(now_s)
         except Broken as error:
-            self._failed(error, now_s)
-        self._next_knock_s = now_s + self._interval_s(now_s)
+            self._failed(error)
+            return
+        self._next_knock_s = now_s + self._until_again_s(now_s)
 
-    def _interval_s(self, now_s: float) -> float:
-        """Until the next new connection may be tried: a link that was lost lately comes back soon, a dead one is asked seldom."""
-        silent_s = now_s - self._heard_s
-        if silent_s > _LATELY_S:
-            return _KNOCK_S + wait_s(self._failures, _chance())
-        return _KNOCK_S if self._failures or silent_s > all_silent_s(self.counted.round_trip_s or 0.0) else 0.0
+    def _until_again_s(self, now_s: float) -> float:
+        """Until the next new connection may be tried: at once where all is well."""
+        return knocking.again_s(self.counted.round_trip_s or 0.0) if self._failures or self._is_down(now_s) else 0.0
 
-    def _failed(self, error: Broken, now_s: float) -> None:
-        self._failures += 1
-        self._next_knock_s = now_s + self._interval_s(now_s) * (0.5 + _chance())
-        log.debug("a connection ended", why=str(error), failures=self._failures)
+    def _failed(self, error: Broken) -> None:
+        self._failures, self._why = self._failures + 1, str(error)
+        now_s = self._now_s()
+        self._next_knock_s = now_s + self._until_again_s(now_s) * (0.5 + _chance())
+        log.debug("a connection ended", why=self._why, failures=self._failures)
+
+    def _open(self, knock: Connection, receiver: Receiver, now_s: float) -> None:
+        for _nothing in knock.carry(now_s, may_read=False):
+            pass
+        if not knock.is_open:
+            return
+        self._door.let_in(knock)
+        round_trip_s = knock.round_trip_s or 0.0
+        self.counted.round_trip_s = min(round_trip_s, self.counted.round_trip_s or round_trip_s)
+        waiting = [line for line in self._lines if line.ranges]
+        if waiting and all(now_s - line.heard_s > all_silent_s(round_trip_s) for line in waiting):
+            for line in waiting:  # the link is back: what the kernel would send again later is asked for anew
+                self._replace(line, receiver)
+            self._door.keep(0)
+        elif len(self._lines) >= self._wanted_lines():
+            knock.close()  # one that was silent speaks again
+            return
+        self._spoke_s, self._next_knock_s = now_s, 0.0
+        self._lines.append(knock)
+
+    def _replace(self, line: Connection, receiver: Receiver) -> None:
+        self.counted.replaced += 1
+        self._lose(line, receiver)
+
+    def _lose(self, line: Connection, receiver: Receiver, at_fault: Range | None = None) -> None:
+        """Close a connection; what was asked for on it is asked for again, from the byte it had come to."""
+        line.close()
+        self._lines.remove(line)
+        for wanted in reversed(line.ranges):
+            if wanted.position >= wanted.end:  # only the end of the answer was lost
+                self._aside(receiver.whole, wanted)
+            elif wanted is at_fault:
+                self._try_again(wanted, receiver, _BROKE)
+            else:
+                self._back.appendleft(wanted)
+
+    # --- what comes -----------------------------------------------------------------
 
     def _carry(self, selector: selectors.DefaultSelector, receiver: Receiver) -> None:
         """Wait for the sockets, then read and write where that is possible."""
         by_socket: dict[int, Connection] = {}
-        for connection in [*self._knocks, *(line.connection for line in self._lines)]:
+        for connection in [*self._door.knocks, *self._lines]:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_to_write else 0)
             selector.register(connection.fileno(), events)
             by_socket[connection.fileno()] = connection
         ready = selector.select(_TICK_S)
         for number in by_socket:
             selector.unregister(number)
-        now_s = clock.monotonic_s()
         for key, _events in ready:
-            connection = by_socket[key.fd]
-            line = next((line for line in self._lines if line.connection is connection), None)
-            if line is None and connection not in self._knocks:
-                continue  # replaced by one that was ready before it
+            connection, now_s = by_socket[key.fd], self._now_s()
             try:
-                if line is None:
-                    self._open(connection, now_s)
-                else:
-                    self._read(line, receiver, now_s)
+                if connection in self._lines:
+                    self._read(connection, receiver, now_s)
+                elif connection in self._door.knocks:  # else replaced by one that was ready before it
+                    self._open(connection, receiver, now_s)
             except Broken as error:
-                self._failed(error, now_s)
-                self._lose(connection)
+                self._failed(error)
+                if connection in self._lines:
+                    self._lose(connection, receiver, error.answer_to)
+                else:
+                    self._door.failed(connection)
 
-    def _open(self, knock: Connection, now_s: float) -> None:
-        for _nothing in knock.carry(now_s, may_read=False):
-            pass
-        if not knock.is_open:
-            return
-        round_trip_s = knock.round_trip_s or 0.0
-        self.counted.round_trip_s = min(round_trip_s, self.counted.round_trip_s or round_trip_s)
-        silent = [line for line in self._lines if line.connection.ranges]
-        if silent and all(now_s - line.connection.heard_s > all_silent_s(round_trip_s) for line in silent):
-            for line in silent:  # the link is back: what the kernel would send again later is asked for anew
-                self._replace(line)
-            for other in [other for other in self._knocks if other is not knock]:
-                self._lose(other)
-        self._heard_s, self._next_knock_s = now_s, 0.0
-        self._knocks.remove(knock)
-        self._lines.append(_Line(knock))
-
-    def _read(self, line: _Line, receiver: Receiver, now_s: float) -> None:
-        for event in line.connection.carry(now_s):
-            self._heard_s, self._failures = now_s, 0
+    def _read(self, line: Connection, receiver: Receiver, now_s: float) -> None:
+        for event in line.carry(now_s):
             if isinstance(event, Came):
-                line.is_between = False
+                self._came_s = self._spoke_s = now_s
+                self._failures, self._why = 0, ""
                 self.counted.bytes += len(event.payload)
-                receiver.take(event.range, event.at, event.payload)
+                self._aside(receiver.take, event.range, event.at, event.payload)
             else:
-                line.is_between, line.answered = True, line.answered + 1
                 self._ended(event, receiver, now_s)
 
     def _ended(self, answer: Ended, receiver: Receiver, now_s: float) -> None:
         wanted = answer.range
+        if answer.was_behind:
+            self._unanswered = 0
         if answer.status == 206 and wanted.position >= wanted.end:
-            receiver.whole(wanted)
+            self._aside(receiver.whole, wanted)
         elif answer.status == 206:
-            self._back.append(wanted)
+            self._try_again(wanted, receiver, answer.status)
+            if wanted.tries > 1:
+                self._pause(now_s, "an answer without a byte")
         elif answer.status < 500 and answer.status not in (408, 429):
-            receiver.refuse(wanted, answer.status, answer.body)
+            self._came_s = now_s  # an answer too: there is one less to ask for
+            self._aside(receiver.refuse, wanted, answer.status, answer.body)
+        else:
+            self._try_again(wanted, receiver, answer.status, answer.body)
+            self._pause(now_s, f"status {answer.status}", answer.retry_after_s)
+
+    def _try_again(self, wanted: Range, receiver: Receiver, status: int, body: bytes = b"") -> None:
+        """Behind what else is lost, and not for ever: it may be this one part that cannot be had."""
+        wanted.tries += 1
+        if wanted.tries >= MAX_TRIES:
+            self._aside(receiver.refuse, wanted, status, body)
         else:
             self._back.append(wanted)
-            self._failures += 1
-            asked_for_s = answer.retry_after_s if answer.retry_after_s is not None else wait_s(self._failures, _chance())
-            self._held_until_s = now_s + min(asked_for_s, self._patience_s / 2)
 
-    def _replace(self, line: _Line) -> None:
-        self.counted.replaced += 1
-        if line.answered and line.is_between:
-            # Some servers look at the second request only when a third packet comes: ask them for one thing at a time.
-            self._unanswered += 1
-            if self._unanswered > 1:
-                self._depth = 1
-        self._lose(line.connection)
-
-    def _lose(self, connection: Connection) -> None:
-        """Close a connection; what was asked for on it is asked for again, from the byte it had come to."""
-        self._back.extendleft(reversed(connection.ranges))
-        connection.close()
-        self._knocks = [knock for knock in self._knocks if knock is not connection]
-        self._lines = [line for line in self._lines if line.connection is not connection]
+    def _pause(self, now_s: float, why: str, asked_for_s: float | None = None) -> None:
+        """Ask for nothing for a while."""
+        if now_s < self._held_until_s:
+            return  # this answer was asked for before the pause
+        self._failures, self._why = self._failures + 1, why
+        pause_s = max(asked_for_s or 0.0, wait_s(self._failures, _chance()))
+        self._held_until_s = now_s + min(pause_s, self._patience_s / 2)

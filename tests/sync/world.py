@@ -27,8 +27,8 @@ from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar, Site
 from eduhub.sync import http, joining, nodes, rounds
+from eduhub.sync.carrier import Receiver
 from eduhub.sync.connection import Range
-from eduhub.sync.transfer import Receiver
 from eduhub.uids import new_uid
 
 WEDNESDAY_MS = int(datetime(2026, 11, 25, 5, tzinfo=UTC).timestamp() * 1000)
@@ -95,6 +95,7 @@ class WireCarrier:
 
     def run(self, receiver: Receiver) -> None:
         while (wanted := receiver.more()) is not None:
+            receiver.turn()
             try:
                 self._one(wanted, receiver)
             except httpx.TransportError as error:

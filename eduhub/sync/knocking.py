@@ -1,0 +1,85 @@
+"""Node: opening connections to one upstream, over links that are down for a while and hosts of which one address is dead.
+
+This module must not know when a connection is needed (`transfer`), nor what it will carry.
+"""
+
+import ssl
+from contextlib import suppress
+
+from eduhub.sync.address import Address, Place
+from eduhub.sync.connection import Broken, Connection
+
+_AGAIN_S = 1.0
+_AT_ONCE = 10
+
+
+def again_s(round_trip_s: float) -> float:
+    """While the link is down a new connection is tried so often: a lost first packet is not waited for."""
+    return max(_AGAIN_S, 1.5 * round_trip_s)
+
+
+def lasts_s(round_trip_s: float) -> float:
+    """So long a connection may take to open: on a full satellite link the packets of a handshake wait for seconds."""
+    return max(10.0, 8 * round_trip_s)
+
+
+class Door:
+    """The connections to one upstream that are not open yet."""
+
+    def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        self._address, self._tls = address, tls
+        self._places: list[Place] = []  # of the host, looked up once: without a link that takes many seconds
+        self._turn = 0
+        self.knocks: list[Connection] = []
+
+    def look_up(self) -> None:
+        """Find the host's addresses, unless they are known; this may block for long. Raises Broken."""
+        if not self._places:
+            try:
+                self._places = self._address.places()
+            except (OSError, UnicodeError) as error:
+                raise Broken(f"{self._address.host} is not found: {error}") from error
+
+    def knock(self, now_s: float) -> bool:
+        """Begin one more connection, unless many are begun already; returns whether. Raises Broken."""
+        if len(self.knocks) >= _AT_ONCE:
+            return False
+        if any(knock.place == self._place and not knock.round_trip_s and now_s - knock.begun_s >= _AGAIN_S for knock in self.knocks):
+            self._turn += 1  # nobody answers there, as yet
+        try:
+            self.knocks.append(Connection(self._address, self._place, self._tls, now_s))
+        except Broken:
+            self._turn += 1
+            raise
+        return True
+
+    def let_in(self, knock: Connection) -> None:
+        """It is open, and somebody else's from here on; the next ones go where it went."""
+        self.knocks.remove(knock)
+        self._turn = self._places.index(knock.place)
+
+    def failed(self, knock: Connection) -> None:
+        """It will not open: the next goes to another address."""
+        self.drop(knock)
+        if knock.place == self._place:
+            self._turn += 1
+
+    def drop(self, knock: Connection) -> None:
+        """It is not needed any more."""
+        knock.close()
+        with suppress(ValueError):
+            self.knocks.remove(knock)
+
+    def keep(self, count: int) -> None:
+        """Let the youngest go that are more than so many."""
+        while len(self.knocks) > max(0, count):
+            self.drop(self.knocks[-1])
+
+    def give_up_old(self, now_s: float, round_trip_s: float) -> None:
+        """Let those go that take too long, also in the middle of a handshake."""
+        for knock in [knock for knock in self.knocks if now_s - knock.begun_s > lasts_s(round_trip_s)]:
+            self.failed(knock)
+
+    @property
+    def _place(self) -> Place:
+        return self._places[self._turn % len(self._places)]
