@@ -44,13 +44,19 @@ class Wire(httpx.BaseTransport):
         self.requests: list[tuple[str, str, str]] = []  # method, path, Range
         self.delivered: dict[str, int] = {}  # bytes by path
         self.spoil: Callable[[str, int, bytes], bytes] | None = None
+        self.instead: dict[str, tuple[int, bytes]] = {}  # what a path is answered with: status, body
+        self.before: Callable[[str], None] = lambda _path: None  # what happens before a request
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if self.cut_after is not None and self.cut_after <= 0:
             raise httpx.ConnectError("the line is dead")
         if self.spoil is not None:
             request.headers["Accept-Encoding"] = "identity"  # so that a test can change the words it knows
+        self.before(request.url.path)
         self.requests.append((request.method, request.url.path, request.headers.get("Range", "")))
+        if request.url.path in self.instead:
+            status, body = self.instead[request.url.path]
+            return httpx.Response(status, content=body)
         response = self._inner.handle_request(request)
         if request.url.path in self.lose_answers_to:
             response.read()
