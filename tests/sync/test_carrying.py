@@ -134,6 +134,29 @@ def test_a_slow_disk_here_is_not_taken_for_a_silent_link(serve: Serve, hours: Ho
         assert (carrier.counted.replaced, carrier.counted.opened) == (0, 2)
 
 
+def test_outages_do_not_turn_off_asking_for_two_ranges_at_once(serve: Serve, hours: Hours) -> None:
+    answers, dead, together = 3, 0, list[int]()
+
+    def reply(asked: Asked) -> bytes:
+        nonlocal answers, dead
+        if asked.connection <= dead:
+            return b""
+        if not answers:  # an outage: all connections that there are say nothing more, and that is known soon
+            answers, dead = 3, server.accepted
+            together.append(server.together)
+            hours.more_s += 4
+            return b""
+        answers -= 1
+        return good(asked)
+
+    server = serve(reply)
+    with Transfer(server.url) as carrier:
+        carrier.run(shelf := Shelf(all_of(PARTS)))
+        assert carrier.counted.replaced >= 2
+    assert shelf.came == PARTS
+    assert max(together[1:]) == 2
+
+
 def test_bytes_that_all_came_are_not_asked_for_again_when_only_the_end_of_the_answer_is_lost(serve: Serve) -> None:
     def without_an_end(asked: Asked) -> bytes:
         payload = PARTS[asked.path]
