@@ -8,19 +8,10 @@ from contextlib import suppress
 
 from eduhub.sync.address import Address, Place
 from eduhub.sync.connection import Broken, Connection
+from eduhub.sync.patience import opening_s
 
-_AGAIN_S = 1.0
+_TURN_S = 1.0  # after so long without an answer it is another address's turn
 _AT_ONCE = 10
-
-
-def again_s(round_trip_s: float) -> float:
-    """While the link is down a new connection is tried so often: a lost first packet is not waited for."""
-    return max(_AGAIN_S, 1.5 * round_trip_s)
-
-
-def lasts_s(round_trip_s: float) -> float:
-    """So long a connection may take to open: on a full satellite link the packets of a handshake wait for seconds."""
-    return max(10.0, 8 * round_trip_s)
 
 
 class Door:
@@ -44,7 +35,7 @@ class Door:
         """Begin one more connection, unless many are begun already; returns whether. Raises Broken."""
         if len(self.knocks) >= _AT_ONCE:
             return False
-        if any(knock.place == self._place and not knock.round_trip_s and now_s - knock.begun_s >= _AGAIN_S for knock in self.knocks):
+        if any(knock.place == self._place and not knock.round_trip_s and now_s - knock.begun_s >= _TURN_S for knock in self.knocks):
             self._turn += 1  # nobody answers there, as yet
         try:
             self.knocks.append(Connection(self._address, self._place, self._tls, now_s))
@@ -71,13 +62,13 @@ class Door:
             self.knocks.remove(knock)
 
     def keep(self, count: int) -> None:
-        """Let the youngest go that are more than so many."""
+        """Let those go that are more than so many: first whom the kernel will ask for again the latest."""
         while len(self.knocks) > max(0, count):
-            self.drop(self.knocks[-1])
+            self.drop(min(self.knocks, key=lambda knock: (knock.round_trip_s is not None, knock.begun_s)))
 
     def give_up_old(self, now_s: float, round_trip_s: float) -> None:
         """Let those go that take too long, also in the middle of a handshake."""
-        for knock in [knock for knock in self.knocks if now_s - knock.begun_s > lasts_s(round_trip_s)]:
+        for knock in [knock for knock in self.knocks if now_s - knock.begun_s > opening_s(round_trip_s)]:
             self.failed(knock)
 
     @property

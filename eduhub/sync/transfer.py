@@ -21,11 +21,11 @@ from typing import ParamSpec, TypeVar
 
 from eduhub import clock, logs
 from eduhub.errors import LinkDown
-from eduhub.sync import knocking
 from eduhub.sync.address import Address, trust
 from eduhub.sync.carrier import Receiver
 from eduhub.sync.connection import Broken, Came, Connection, Ended, Range
 from eduhub.sync.knocking import Door
+from eduhub.sync.patience import all_silent_s, next_knock_s, one_silent_s, wait_s
 
 log = logs.logger(__name__)
 
@@ -38,22 +38,6 @@ LONG_ROUND_TRIP_S, FEW, MANY = 0.25, 2, 4
 MAX_TRIES = 8  # of a range, without a byte: half a minute when nothing else comes either, some seconds otherwise
 _BROKE = 502  # the status of an answer that was none
 _TICK_S = 0.1
-_LEAST_WAIT_S, _MAX_WAIT_S = 0.5, 30.0
-
-
-def all_silent_s(round_trip_s: float) -> float:
-    """After so long without a byte on any connection, the link is taken for down."""
-    return max(3.0, 4 * round_trip_s)
-
-
-def one_silent_s(round_trip_s: float) -> float:
-    """After so long without a byte a connection is replaced though others speak."""
-    return max(10.0, 8 * round_trip_s)
-
-
-def wait_s(failures: int, chance: float) -> float:
-    """Before the next try after so many in a row (from 1); `chance` is between 0 and 1."""
-    return max(_LEAST_WAIT_S, chance * min(_MAX_WAIT_S, 0.5 * 2.0 ** min(failures, 10)))
 
 
 def _chance() -> float:
@@ -193,7 +177,7 @@ class Transfer:
 
     def _until_again_s(self, now_s: float) -> float:
         """Until the next new connection may be tried: at once where all is well."""
-        return knocking.again_s(self.counted.round_trip_s or 0.0) if self._failures or self._is_down(now_s) else 0.0
+        return next_knock_s(self.counted.round_trip_s or 0.0) if self._failures or self._is_down(now_s) else 0.0
 
     def _failed(self, error: Broken) -> None:
         self._failures, self._why = self._failures + 1, str(error)

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,10 +25,10 @@ class Asked:
 
 
 class Server:
-    """Sends what `answer` makes of each request; None hangs up. `greet` does something to each new connection before that."""
+    """Sends what `answer` makes of each request; None hangs up. With `tls` it speaks that."""
 
-    def __init__(self, answer: Callable[[Asked], bytes | None], greet: Callable[[socket.socket], None] | None = None) -> None:
-        self._answer, self._greet = answer, greet
+    def __init__(self, answer: Callable[[Asked], bytes | None], tls: ssl.SSLContext | None = None) -> None:
+        self._answer, self._tls = answer, tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self.asked: list[Asked] = []
@@ -43,7 +44,7 @@ class Server:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def hang_up(self) -> None:
         """End every connection."""
@@ -68,9 +69,7 @@ class Server:
                 threading.Thread(target=self._serve, args=(connection, self.accepted), daemon=True).start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with suppress(OSError), connection:
-            if self._greet is not None:
-                self._greet(connection)
+        with suppress(OSError), self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as connection:
             waiting = b""
             while received := connection.recv(65536):
                 waiting += received

@@ -1,9 +1,18 @@
 """Ranges over connections: to servers that answer in order, and to whatever else stands at the end of a line."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from eduhub import clock
 from eduhub.errors import JobCancelled, LinkDown
@@ -52,6 +61,26 @@ def all_of(parts: dict[str, bytes]) -> list[tuple[str, int, int]]:
     return [(path, 0, len(payload)) for path, payload in parts.items()]
 
 
+def own_authority(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's side of TLS for this machine, and the side of a box that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a county")])
+    now = datetime.now(tz=UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    ).public_bytes(Encoding.PEM)  # fmt: skip
+    both = folder / "county.pem"
+    both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(both)
+    return serving, ssl.create_default_context(cadata=certificate.decode())
+
+
 def carried(server: Server, shelf: Shelf, patience_s: float = 60) -> Shelf:
     with Transfer(server.url, patience_s=patience_s) as carrier:
         carrier.run(shelf)
@@ -63,6 +92,24 @@ def test_every_part_comes_once_over_two_connections(serve: Serve) -> None:
     assert carried(server, Shelf(all_of(PARTS))).came == PARTS
     assert len(server.asked) == len(PARTS)
     assert server.accepted == 2
+
+
+def test_parts_come_over_tls_from_whom_the_box_trusts_and_from_nobody_else(serve: Serve, tmp_path: Path) -> None:
+    serving, trusted = own_authority(tmp_path)
+    server = serve(good, tls=serving)
+    with Transfer(server.url, tls=trusted) as carrier:
+        carrier.run(shelf := Shelf(all_of(PARTS)))
+    assert shelf.came == PARTS
+    assert server.accepted == 2
+    with pytest.raises(LinkDown, match="CERTIFICATE_VERIFY_FAILED"), Transfer(server.url, patience_s=0.5) as carrier:
+        carrier.run(Shelf(all_of(PARTS)))
+
+
+def test_a_hub_below_a_path_is_asked_there(serve: Serve) -> None:
+    server = serve(lambda asked: part(PARTS[asked.path.removeprefix("/county")], asked))
+    with Transfer(f"{server.url}/county/") as carrier:
+        carrier.run(shelf := Shelf(all_of(PARTS)))
+    assert shelf.came == PARTS
 
 
 @pytest.mark.parametrize(
@@ -205,7 +252,7 @@ def test_why_nothing_comes_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(Address, "places", places)
-    with pytest.raises(LinkDown, match="hub.example is not found"), Transfer("http://hub.example", patience_s=0.2) as carrier:
+    with pytest.raises(LinkDown, match=r"hub\.example is not found"), Transfer("http://hub.example", patience_s=0.2) as carrier:
         carrier.run(Shelf(all_of(PARTS)))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from eduhub import clock
 from eduhub.errors import LinkDown
-from eduhub.sync import knocking
+from eduhub.sync import patience
 from eduhub.sync.address import Address, Place, trust
 from eduhub.sync.connection import Broken
 from eduhub.sync.knocking import Door
@@ -43,8 +43,8 @@ def test_a_handshake_may_take_as_long_as_a_full_satellite_link_needs(door: Door,
     assert [knock.begun_s for knock in door.knocks] == list(range(1, 10))
     door.give_up_old(20, 3.0)
     assert len(door.knocks) == 9, "eight round trips of three seconds"
-    assert knocking.again_s(0.6) == 1.0
-    assert knocking.again_s(2.0) == 3.0
+    assert patience.next_knock_s(0.6) == 1.0
+    assert patience.next_knock_s(2.0) == 3.0
 
 
 def test_no_more_knock_than_a_link_that_is_down_for_long_has_room_for(door: Door, places: list[Place]) -> None:
