@@ -31,9 +31,14 @@ def of_page() -> str:
     return str(get_locale() or "en").split("_")[0]
 
 
+def gap() -> str:
+    """What stands between two sentences of the page's language."""
+    return "" if of_page() == "zh" else " "  # a Chinese full stop brings its own room
+
+
 def in_a_row(*sentences: str) -> str:
     """Sentences of the page's language behind each other."""
-    return ("" if of_page() == "zh" else " ").join(sentences)  # a Chinese full stop brings its own room
+    return gap().join(sentences)
 
 
 def of_text(text: str) -> str | None:

@@ -188,5 +188,5 @@ def register(app: Flask) -> None:
     def _of_the_request() -> dict[str, object]:
         return {
             "viewer": guard.viewer(), "page_language": languages.of_page(), "language_names": languages.NAMES,
-            "here_path": here_path(), "role": guard.here().settings.role, "doors": doors.of_viewer(),
+            "here_path": here_path(), "gap": languages.gap(), "role": guard.here().settings.role, "doors": doors.of_viewer(),
         }

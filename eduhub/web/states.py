@@ -18,6 +18,7 @@ from eduhub.jobs.forecast import Forecast
 from eduhub.jobs.models import JobRow
 from eduhub.media.ladders import LadderView, StepView
 from eduhub.media.models import Source
+from eduhub.web import languages
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def refusal(found: dict[str, object]) -> str:
     error = by_code.get(str(found.get("code")), by_code["eduhub.error"])
     facts = found.get("facts")
     happened, _kept, next_step = sentences(error, facts if isinstance(facts, dict) else {}, gettext)
-    return f"{happened} {next_step}"
+    return languages.in_a_row(happened, next_step)
 
 
 def of_job(job: JobRow) -> State:
