@@ -166,7 +166,7 @@ def main() -> None:
     """Run the parts, then tell."""
     in_ci = os.environ.get("CI") == "true"
     if "--long" in sys.argv[1:]:
-        outcomes = [run_pytest("long", "-m", "long")]
+        outcomes = [run_pytest("long", "-m", "long", "-o", "faulthandler_timeout=0")]
     else:
         with ThreadPoolExecutor() as at_once:
             wanted = (run_sqlite, run_postgresql, run_front_end) if "--all" in sys.argv[1:] else (run_sqlite, run_front_end)

@@ -82,7 +82,7 @@ ARIA2 = (
     "aria2c", "-q", "-i", "{list}", "-d", "{folder}", "-j4", "-x1", "--connect-timeout=5", "--timeout=6", "--retry-wait=1", "-m0",
     "--file-allocation=none", "--no-conf",
 )  # fmt: skip
-CURL = ("curl", "-s", "-Z", "--parallel-max", "8", "--retry", "99", "--retry-all-errors", "-K", "{list}")
+CURL = ("curl", "-s", "--no-progress-meter", "-Z", "--parallel-max", "8", "--retry", "99", "--retry-all-errors", "-K", "{list}")
 
 
 @dataclass
