@@ -7,6 +7,7 @@ waits for a processor, not for the line. `readyState` does not tell the two apar
 """
 
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -77,10 +78,10 @@ def first_frame_s(page: Page, begin: str) -> float:
     return float(page.evaluate("(Math.max(watched.shown, watched.ran) - watched.begun) / 1000"))
 
 
-def ours(context: BrowserContext, address: str, path: str) -> Page:
-    """The lesson's page, ready to play."""
+def ours(context: BrowserContext, address: str, path: str, until: Literal["load", "commit"] = "load") -> Page:
+    """The lesson's page, ready to play; `until` "commit": the poster may still be on its way."""
     page = context.new_page()
-    page.goto(address + path)
+    page.goto(address + path, wait_until=until)
     page.wait_for_selector("[data-player=ready]")
     return page
 
