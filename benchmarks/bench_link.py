@@ -39,7 +39,7 @@ from eduhub.delivery.models import PartRow
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate, nginx, tuning
 from eduhub.sync import joining, rounds
-from eduhub.sync.transfer import Receiver, Transfer
+from eduhub.sync.fetching.transfer import Receiver, Transfer
 from tests.sync.world import Hub, noise
 
 SHORT = os.environ.get("BENCH") == "short"

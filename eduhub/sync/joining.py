@@ -21,7 +21,7 @@ from eduhub.errors import AlreadyJoined, BadFormat, BadSignature, JoinRefused
 from eduhub.installation import Installation
 from eduhub.signing import Signature, canonical, sealing_public
 from eduhub.sync import auth, nodes
-from eduhub.sync.address import Address
+from eduhub.sync.fetching.address import Address
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
 

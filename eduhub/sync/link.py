@@ -19,7 +19,7 @@ from eduhub import __version__
 from eduhub.errors import BadFormat, EduHubError, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth
-from eduhub.sync.address import trust
+from eduhub.sync.fetching.address import trust
 
 PREFIX = "/sync/v1"
 MAX_ANSWER_BYTES = 16 << 20

@@ -25,12 +25,13 @@ from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused
 from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.signing import Signature, canonical, sha256_hex
-from eduhub.sync import applying, auth, catalog_reading, fetch, inbox, outbox, restoring, schedule_clock, stream_pages
-from eduhub.sync.address import trust
-from eduhub.sync.carrier import Carrier
+from eduhub.sync import applying, auth, catalog_reading, inbox, outbox, restoring, schedule_clock, stream_pages
+from eduhub.sync.fetching import fetch
+from eduhub.sync.fetching.address import trust
+from eduhub.sync.fetching.carrier import Carrier
+from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
-from eduhub.sync.transfer import Transfer
 
 log = logs.logger(__name__)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from eduhub import clock
-from eduhub.sync.connection import Range
+from eduhub.sync.fetching.connection import Range
 
 _REQUEST = re.compile(rb"GET (\S+) HTTP/1.1\r\n(?:[^\r]+\r\n)*?Range: bytes=(\d+)-(\d+)\r\n(?:[^\r]+\r\n)*\r\n", re.IGNORECASE)
 

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from eduhub import clock
 from eduhub.errors import JobCancelled, LinkDown
-from eduhub.sync import transfer
-from eduhub.sync.address import Address, Place
-from eduhub.sync.transfer import Transfer
+from eduhub.sync.fetching import transfer
+from eduhub.sync.fetching.address import Address, Place
+from eduhub.sync.fetching.transfer import Transfer
 from tests.ports import free_port
 from tests.sync.lines import Asked, Hours, Server, Shelf, answer, part
 from tests.sync.world import noise

@@ -18,7 +18,7 @@ from eduhub.delivery.package import PIECE_BYTES
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import partial, wanted
+from eduhub.sync.fetching import partial, wanted
 from eduhub.sync.models import OutboxRow
 from tests.sync.world import Hub, noise, piece_hashes
 

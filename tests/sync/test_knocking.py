@@ -7,11 +7,11 @@ import pytest
 
 from eduhub import clock
 from eduhub.errors import LinkDown
-from eduhub.sync import patience
-from eduhub.sync.address import Address, Place, trust
-from eduhub.sync.connection import Broken
-from eduhub.sync.knocking import Door
-from eduhub.sync.transfer import Transfer
+from eduhub.sync.fetching import patience
+from eduhub.sync.fetching.address import Address, Place, trust
+from eduhub.sync.fetching.connection import Broken
+from eduhub.sync.fetching.knocking import Door
+from eduhub.sync.fetching.transfer import Transfer
 from tests.ports import free_port
 from tests.sync.lines import Hours, Shelf
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import partial
+from eduhub.sync.fetching import partial
 from tests.sync.world import Hub
 
 

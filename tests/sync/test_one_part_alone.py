@@ -15,8 +15,9 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES, Manifest
 from eduhub.errors import BadInput, DiskFull, HashMismatch, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import fetch, getting, joining, partial, rounds
-from eduhub.sync.address import Address
+from eduhub.sync import joining, rounds
+from eduhub.sync.fetching import fetch, getting, partial
+from eduhub.sync.fetching.address import Address
 from eduhub.sync.models import FetchState
 from tests.sync.lines import Hours
 from tests.sync.test_fetching import held

@@ -27,8 +27,8 @@ from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar, Site
 from eduhub.sync import http, joining, nodes, rounds
-from eduhub.sync.carrier import Receiver
-from eduhub.sync.connection import Range
+from eduhub.sync.fetching.carrier import Receiver
+from eduhub.sync.fetching.connection import Range
 from eduhub.uids import new_uid
 
 WEDNESDAY_MS = int(datetime(2026, 11, 25, 5, tzinfo=UTC).timestamp() * 1000)

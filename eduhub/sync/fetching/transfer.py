@@ -21,11 +21,11 @@ from typing import ParamSpec, TypeVar
 
 from eduhub import clock, logs
 from eduhub.errors import LinkDown
-from eduhub.sync.address import Address, trust
-from eduhub.sync.carrier import Receiver
-from eduhub.sync.connection import Broken, Came, Connection, Ended, Range
-from eduhub.sync.knocking import Door
-from eduhub.sync.patience import all_silent_s, next_knock_s, one_silent_s, wait_s
+from eduhub.sync.fetching.address import Address, trust
+from eduhub.sync.fetching.carrier import Receiver
+from eduhub.sync.fetching.connection import Broken, Came, Connection, Ended, Range
+from eduhub.sync.fetching.knocking import Door
+from eduhub.sync.fetching.patience import all_silent_s, next_knock_s, one_silent_s, wait_s
 
 log = logs.logger(__name__)
 

@@ -21,11 +21,11 @@ from eduhub.delivery.package import PIECE_BYTES, piece_count
 from eduhub.errors import DiskFull, EduHubError, HashMismatch
 from eduhub.installation import Installation
 from eduhub.sync import reporting
-from eduhub.sync.connection import Range
+from eduhub.sync.fetching.connection import Range
+from eduhub.sync.fetching.partial import MAX_TRIES, PartFile
+from eduhub.sync.fetching.refusals import Refusals
+from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.models import FetchState
-from eduhub.sync.partial import MAX_TRIES, PartFile
-from eduhub.sync.refusals import Refusals
-from eduhub.sync.wanted import Want
 
 log = logs.logger(__name__)
 

@@ -5,7 +5,7 @@ This module must not know either of them.
 
 from typing import Protocol
 
-from eduhub.sync.connection import Range
+from eduhub.sync.fetching.connection import Range
 
 
 class Receiver(Protocol):

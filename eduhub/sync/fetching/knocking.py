@@ -6,9 +6,9 @@ This module must not know when a connection is needed (`transfer`), nor what it 
 import ssl
 from contextlib import suppress
 
-from eduhub.sync.address import Address, Place
-from eduhub.sync.connection import Broken, Connection
-from eduhub.sync.patience import opening_s
+from eduhub.sync.fetching.address import Address, Place
+from eduhub.sync.fetching.connection import Broken, Connection
+from eduhub.sync.fetching.patience import opening_s
 
 _TURN_S = 1.0  # after so long without an answer it is another address's turn
 _AT_ONCE = 10

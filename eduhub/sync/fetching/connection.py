@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import h11
 
 from eduhub import __version__
-from eduhub.sync.address import Address, Place
+from eduhub.sync.fetching.address import Address, Place
 
 _READ_BYTES = 64 << 10
 _MAX_REFUSAL_BYTES = 64 << 10

@@ -20,12 +20,13 @@ from eduhub.delivery.package import Manifest, id_of
 from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch
 from eduhub.installation import Installation
 from eduhub.signing import Signature
-from eduhub.sync import partial, reporting, wanted
-from eduhub.sync.carrier import Carrier
-from eduhub.sync.getting import Blobs
+from eduhub.sync import reporting
+from eduhub.sync.fetching import partial, wanted
+from eduhub.sync.fetching.carrier import Carrier
+from eduhub.sync.fetching.getting import Blobs
+from eduhub.sync.fetching.manifests import Manifests
+from eduhub.sync.fetching.wanted import Published, Want
 from eduhub.sync.link import PREFIX, Link
-from eduhub.sync.manifests import Manifests
-from eduhub.sync.wanted import Published, Want
 
 log = logs.logger(__name__)
 

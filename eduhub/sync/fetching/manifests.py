@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from eduhub import logs
 from eduhub.delivery.package import MAX_MANIFEST_BYTES
-from eduhub.sync.connection import Range
-from eduhub.sync.refusals import Refusals
+from eduhub.sync.fetching.connection import Range
+from eduhub.sync.fetching.refusals import Refusals
 
 log = logs.logger(__name__)
 
