@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from eduhub.delivery import published
 from eduhub.delivery.chain import (
     HEAD_FORMAT,
     NO_HASH,
@@ -117,6 +118,7 @@ def append(session: Session, keys: KeyChest, kind: str, body: dict[str, Any], *,
     remember_entry(session, keyring(session), kind, body, entry.sequence)
     row = CatalogEntry(sequence=entry.sequence, epoch=entry.epoch, kind=kind, body=entry.raw, hash=entry.hash)
     session.add(row)
+    published.note(session, entry)
     now.sequence, now.hash, now.applied_sequence = entry.sequence, entry.hash, entry.sequence
     sign_head(session, keys)
     return row
@@ -159,6 +161,7 @@ def accept(session: Session, ring: Keyring, offered: SignedHead, entries: Iterab
                 session.execute(insert(CatalogEntry).values(
                     sequence=entry.sequence, epoch=entry.epoch, kind=entry.kind, body=entry.raw, hash=entry.hash
                 ))  # fmt: skip
+                published.note(session, entry)
                 end, added = _Link(entry.sequence, entry.hash, entry.epoch), added + 1
                 if end.sequence == offered.sequence:
                     break
@@ -249,6 +252,7 @@ def start_epoch(session: Session, ring: Keyring, statement: Any) -> None:
     else:
         kept = now.sequence if epoch == now.epoch + 1 else 0
     session.execute(delete(CatalogEntry).where(CatalogEntry.sequence > kept))
+    published.cut(session, kept)
     now.epoch, now.sequence, now.hash = epoch, kept, _hash_at(session, kept)
     now.applied_sequence = min(now.applied_sequence, kept)
     now.head, now.epoch_statement = None, dict(statement)

@@ -82,6 +82,17 @@ class CatalogEntry(Base):
     hash: Mapped[str] = mapped_column(String(64))
 
 
+class PublishedPackage(Base):
+    """What one publish or supersede entry of the catalog says: see published.py. An index, made of the entries alone."""
+
+    __tablename__ = "published_package"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the entry
+    package_id: Mapped[str] = mapped_column(String(64), index=True)
+    lesson_uid: Mapped[str] = mapped_column(String(36), index=True)
+    signature: Mapped[dict[str, Any] | None]  # of the manifest, unverified
+    taken_back_at: Mapped[int | None] = mapped_column(index=True)  # the entry that withdrew it
+
+
 class CatalogState(Base):
     """The catalog's head here, and how far this machine has acted on it. One row."""
 

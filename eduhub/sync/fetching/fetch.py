@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from eduhub import changes, clock, logs
-from eduhub.delivery import holding
+from eduhub.delivery import holding, published
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, id_of
+from eduhub.delivery.published import Published
 from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch
 from eduhub.installation import Installation
 from eduhub.signing import Signature
@@ -25,7 +26,7 @@ from eduhub.sync.fetching import partial, wanted
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
-from eduhub.sync.fetching.wanted import Published, Want
+from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.link import PREFIX, Link
 
 log = logs.logger(__name__)
@@ -65,15 +66,15 @@ def run(
     done = Fetched()
     with installation.database.read() as session:
         courses = wanted.wanted_packages(session, org_uid, today)
-        complete = wanted.complete(session)
+        complete = wanted.complete(session, courses)
         missing = [package_id for package_id in courses if package_id not in complete]
         # A package that the catalog does not speak of yet waits: the catalog alone says what is published.
-        catalog_says = wanted.published(session) if missing else {}
+        catalog_says = published.of(session, missing)
     passes = _passes(link, [package_id for package_id in missing if package_id in catalog_says], done)
     try:
         manifests = _manifests(installation, carrier, passes, catalog_says, courses, lambda: on_progress(0.0))
         with installation.database.read() as session:
-            held = {(row.package_id, row.sha256) for row in session.scalars(select(PartRow).where(PartRow.held))}
+            held = wanted.revealed(session, manifests)
         wants = wanted.plan(manifests, held)
         _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
         _get_all(installation, carrier, passes, wants, done, on_progress, may_go_on)
@@ -123,8 +124,8 @@ def _manifests(
     return {name: here[name] for name in passes if name in here}
 
 
-def _taken_in(installation: Installation, published: Published, received: bytes, course_uid: str) -> Manifest | None:
-    package_id = published.package_id
+def _taken_in(installation: Installation, listed: Published, received: bytes, course_uid: str) -> Manifest | None:
+    package_id = listed.package_id
     if id_of(received) != package_id:
         # Cut short or changed on the way: the next round asks again.
         log.warning("a manifest came wrong", package=package_id)
@@ -132,8 +133,8 @@ def _taken_in(installation: Installation, published: Published, received: bytes,
     try:
         with changes.writing(installation.database) as session:
             holding.hold(
-                session, installation.blobs, received, Signature.from_json(published.signature),
-                course_uid=course_uid, sequence=published.sequence,
+                session, installation.blobs, received, Signature.from_json(listed.signature),
+                course_uid=course_uid, sequence=listed.sequence,
             )  # fmt: skip
             manifest = Manifest.from_bytes(received)
             unwanted = {part.sha256 for part in manifest.parts if not wanted.is_wanted(part)}

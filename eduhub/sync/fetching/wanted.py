@@ -5,20 +5,20 @@ open to everybody. Of each, all that is small or needed, then what old phones pl
 anything is fetched.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
-from eduhub.delivery import catalog
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, Part
 from eduhub.schools.models import Group
 
 # What a phone of ten years ago decodes. Other codecs are for a later release to ask for.
 _PLAYABLE = ("avc1.", "mp4a.40.2")
+_AT_ONCE = 400  # ids in one question
 
 
 @dataclass(frozen=True)
@@ -30,36 +30,6 @@ class Want:
     package_id: str
     sha256: str
     pieces: str | None
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the catalog says of one package."""
-
-    package_id: str
-    sequence: int
-    signature: Any
-
-
-def published(session: Session) -> dict[str, Published]:
-    """Every package that the catalog here speaks of and does not take back."""
-    found: dict[str, Published] = {}
-    lessons: dict[str, list[str]] = {}
-    after = 0
-    while entries := catalog.entries_after(session, after):
-        after = entries[-1].sequence
-        for entry in entries:
-            package_id = entry.body.get("package") if isinstance(entry.body, dict) else None
-            lesson_uid = entry.body.get("lesson") if isinstance(entry.body, dict) else None
-            if not isinstance(package_id, str) or not isinstance(lesson_uid, str):
-                continue
-            if entry.kind in {"publish", "supersede"}:
-                found[package_id] = Published(package_id, entry.sequence, entry.body.get("signature"))
-                lessons.setdefault(lesson_uid, []).append(package_id)
-            elif entry.kind == "withdraw":
-                for taken_back in lessons.pop(lesson_uid, []):
-                    del found[taken_back]
-    return found
 
 
 def wanted_packages(session: Session, org_uid: str, today: str | None) -> dict[str, str]:
@@ -100,9 +70,22 @@ def plan(manifests: dict[str, Manifest], held: set[tuple[str, str]]) -> list[Wan
     return sorted(wants, key=lambda want: (want.tier, want.bytes))
 
 
-def complete(session: Session) -> set[str]:
-    """Packages of which every wanted part is revealed."""
-    waiting = set(
-        session.scalars(select(PartRow.package_id).where(PartRow.held.is_(False), PartRow.wanted.is_(True)).distinct())
-    )
-    return set(session.scalars(select(PackageRow.id))) - waiting
+def complete(session: Session, package_ids: Iterable[str]) -> set[str]:
+    """Those of some packages that are here and of which every wanted part is revealed."""
+    found: set[str] = set()
+    ids = sorted(package_ids)
+    waits = (PartRow.package_id == PackageRow.id) & PartRow.held.is_(False) & PartRow.wanted.is_(True)
+    for at in range(0, len(ids), _AT_ONCE):
+        asked = select(PackageRow.id).where(PackageRow.id.in_(ids[at : at + _AT_ONCE]), ~exists().where(waits))
+        found.update(session.scalars(asked))
+    return found
+
+
+def revealed(session: Session, package_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """(package, sha256) of the parts of some packages that are shown here."""
+    found: set[tuple[str, str]] = set()
+    ids = sorted(package_ids)
+    for at in range(0, len(ids), _AT_ONCE):
+        asked = select(PartRow.package_id, PartRow.sha256).where(PartRow.package_id.in_(ids[at : at + _AT_ONCE]), PartRow.held)
+        found.update((row.package_id, row.sha256) for row in session.execute(asked))
+    return found
