@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, Response, after_this_request, current_app, g, request, session
+from flask import Flask, Request, Response, after_this_request, current_app, g, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_login import LoginManager, current_user, login_user, logout_user
 from sqlalchemy import bindparam
 from sqlalchemy.exc import SQLAlchemyError
@@ -386,6 +387,22 @@ def check_every_route_has_a_rule(app: Flask) -> None:
 # --- wiring -------------------------------------------------------------------------
 
 
+class _AgelessSessions(SecureCookieSessionInterface):
+    """The browser session at a box, whose cookie has no age.
+
+    Flask lets a cookie go that is older than a month, or from the future. A box whose clock is set right from 1970, or falls
+    back to it, would sign the whole school out; and no age is needed, since the row of the sign-in is the truth.
+    """
+
+    def open_session(self, app: Flask, asked: Request) -> SecureCookieSession | None:
+        signer = self.get_signing_serializer(app)
+        sent = asked.cookies.get(self.get_cookie_name(app))
+        if signer is None:
+            return None
+        is_ours, held = signer.loads_unsafe(sent) if sent else (False, None)
+        return self.session_class(held if is_ours else None)
+
+
 def register(app: Flask, installation: Installation) -> None:
     """Give an app its machine, its sign-in and the flags of its cookies."""
     secure = installation.settings.cookies_need_tls
@@ -400,6 +417,8 @@ def register(app: Flask, installation: Installation) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=secure,
     )
+    if installation.settings.role == "node":
+        app.session_interface = _AgelessSessions()
     manager = LoginManager()
     # 'strong' would sign a phone out each time the school's network gives it another address.
     manager.session_protection = "basic"

@@ -34,6 +34,14 @@ def now_ms(session: Session, steady: SteadyClock) -> int | None:
     return int(known.hub_time_ms) + int((steady.now_s() - known.hub_time_steady_s) * 1000)
 
 
+def silent_ms(session: Session, steady: SteadyClock) -> int | None:
+    """How long this machine has run since the hub last told the time, in ms; None before the first. No wall clock has a part in it."""
+    known = session.execute(_KNOWN).first()
+    if known is None or known.hub_time_steady_s is None:
+        return None
+    return max(0, round((steady.now_s() - int(known.hub_time_steady_s)) * 1000))
+
+
 def in_window(window: str, time_zone: str, at_ms: int | None) -> bool:
     """Whether `at_ms` lies in a window as `22:00-06:00` of that time zone; an unknown time does."""
     return at_ms is None or clock.in_window(window, time_zone, at_ms)

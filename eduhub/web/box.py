@@ -14,7 +14,7 @@ from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync import outbox
+from eduhub.sync import outbox, schedule_clock
 from eduhub.sync.models import Upstream
 from eduhub.web import box_states, languages
 from eduhub.web.edge import reading, today
@@ -43,7 +43,7 @@ def status() -> ResponseReturnValue:
         upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
         return render_template(
             "school/box.html", missing=_missing(session, today(session, viewer.person.org_uid if viewer.person else None)),
-            link=_link(upstream),
+            link=_link(upstream, schedule_clock.silent_ms(session, guard.here().steady)),
             lessons=session.scalar(
                 select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
             ),
@@ -73,12 +73,12 @@ def _missing(session: Session, day: str) -> list[Missing]:
     return missing
 
 
-def _link(upstream: Upstream | None) -> State:
+def _link(upstream: Upstream | None, silent_ms: int | None) -> State:
     if upstream is None:
         return State(gettext("This box does not belong to a county yet."), "no", "bad")
     heard = State(gettext("not reached yet"), "wait", "slow")
-    if upstream.last_contact_ms:
-        ago = box_states.since(upstream.last_contact_ms)
+    if silent_ms is not None:
+        ago = box_states.ago(silent_ms)
         heard = replace(ago, word=gettext("last reached: %(time)s", time=ago.word))
     if upstream.last_error is None:
         return heard

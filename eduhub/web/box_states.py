@@ -63,6 +63,10 @@ def fetch_hours() -> str:
 
 def since(last_ms: int) -> State:
     """`2 minutes ago`, amber after a day of silence."""
-    ago_ms = max(0, clock.now_ms() - last_ms)
+    return ago(max(0, clock.now_ms() - last_ms))
+
+
+def ago(ago_ms: int) -> State:
+    """The same of a time that was counted."""
     text = gettext("%(time)s ago", time=shown.since(ago_ms))
     return State(text, "wait", "slow") if ago_ms > SILENT_MS else State(text, "done", "good")

@@ -17,6 +17,7 @@ from eduhub.sync.models import Upstream
 from eduhub.uids import new_uid
 from tests.web.world import BEGAN, PASSWORD, Reader
 
+FIVE_DAYS_S = 5 * 24 * 3600 + 1
 MONDAY = "2026-11-23"
 
 
@@ -57,8 +58,9 @@ def box(make_installation: Callable[..., Installation]) -> Box:
         tashi = people.called(session, "tashi")[0].uid
         session.add(Upstream(
             url="http://hub.example", priority=1, node_uid=new_uid(), hub_uid=new_uid(), certificate={}, stream_sequence=0,
-            stream_epoch=1, change_seq_sent=0, hub_time_ms=clock.now_ms(), hub_time_steady_s=int(made.steady.now_s()),
-            last_contact_ms=clock.now_ms() - 5 * 24 * 3600 * 1000 - 1000, last_error=None,
+            stream_epoch=1, change_seq_sent=0, hub_time_ms=clock.now_ms() - FIVE_DAYS_S * 1000,
+            hub_time_steady_s=int(made.steady.now_s()) - FIVE_DAYS_S,
+            last_contact_ms=1, last_error=None,
         ))  # fmt: skip
     return Box(made, school, group, dolma, tashi, lesson)
 

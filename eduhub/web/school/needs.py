@@ -14,7 +14,8 @@ from eduhub.courses import weeks
 from eduhub.courses.models import Course, Lesson, LessonSource, PlanRow
 from eduhub.media.models import LadderStep, Source
 from eduhub.schools import calendars
-from eduhub.sync.models import Node, NodeContact, Upstream
+from eduhub.sync import schedule_clock
+from eduhub.sync.models import Node, NodeContact
 from eduhub.web import box_states, shown
 from eduhub.web.school import roster
 
@@ -98,8 +99,7 @@ def _this_box(session: Session) -> Iterable[Need]:
     if disk.free < NEARLY_FULL * disk.total:
         free = shown.megabytes(disk.free)
         yield Need(gettext("The disk of this box is nearly full: %(free)s are free", free=free), url_for("box.status"))
-    upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
-    silent_ms = clock.now_ms() - upstream.last_contact_ms if upstream and upstream.last_contact_ms else 0
+    silent_ms = schedule_clock.silent_ms(session, guard.here().steady) or 0
     if silent_ms > box_states.SILENT_MS:
         days = silent_ms // DAY_MS
         yield Need(
