@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from eduhub import logs
-from eduhub.delivery import asked, front, pacing, package, passes
+from eduhub.delivery import asked, front, pacing, package, passes, release
 from eduhub.errors import BadFormat, EduHubError, NotFound, PassRefused
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ _GONE_MS = 180_000
 # Types that no browser runs. Everything else that a teacher attached is only ever saved.
 _SHOWN = re.compile(r"(video|audio)/.*|image/(webp|avif|png|jpeg|gif)|text/(vtt|plain)|application/(json|vnd\.apple\.mpegurl)")
 _NODE_AND_TEACHER = "teacher"
+_NODE = "node"  # of nobody's pass but a box's
 
 
 class _Steady(Protocol):
@@ -178,12 +179,22 @@ def readable_files(manifest_bytes: bytes) -> dict[str, Readable]:
     Where two parts share their bytes, the one that fewer people may read decides.
     """
     found: dict[str, Readable] = {}
-    for part in sorted(package.Manifest.from_bytes(manifest_bytes).parts, key=lambda part: _narrowness(part.audience)):
+    try:
+        parts = package.Manifest.from_bytes(manifest_bytes).parts
+    except BadFormat:
+        return _release_files(manifest_bytes)
+    for part in sorted(parts, key=lambda part: _narrowness(part.audience)):
         found[part.sha256] = Readable(part.type, part.audience, not _SHOWN.fullmatch(part.type.split(";")[0]))
         if part.pieces:
             found[part.pieces] = Readable("application/octet-stream", part.audience, True)
     found[package.id_of(manifest_bytes)] = Readable("application/json", _NODE_AND_TEACHER, False)
     return found
+
+
+def _release_files(manifest_bytes: bytes) -> dict[str, Readable]:
+    """The program travels in the same lane, for boxes only: no browser has a pass that opens it."""
+    names = release.Release.from_bytes(manifest_bytes).blobs() | {release.id_of(manifest_bytes)}
+    return {name: Readable("application/octet-stream", _NODE, True) for name in names}
 
 
 def pass_cookie(package_id: str, token: str, *, max_age_s: int, secure: bool) -> str:

@@ -1,4 +1,4 @@
-"""Tables of blobs, packages, the catalog and trusted keys. See docs/formats/{packages,catalog,keys}.md."""
+"""Tables of blobs, packages, releases, the catalog and trusted keys. See docs/formats/{packages,releases,catalog,keys}.md."""
 
 from typing import Any
 
@@ -61,6 +61,18 @@ class PartRow(Base):
     is_floor: Mapped[bool]
     wanted: Mapped[bool]
     held: Mapped[bool]
+
+
+class ReleaseRow(Base):
+    """A release of the program that the catalog speaks of. `manifest`: once this machine holds it, verified."""
+
+    __tablename__ = "release"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(20))
+    sequence: Mapped[int]  # of its entry in the catalog
+    signature: Mapped[dict[str, Any]]
+    manifest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    made_ms: Mapped[int]
 
 
 class HoldingMoves(Base):

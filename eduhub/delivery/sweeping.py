@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from eduhub.db import Database
 from eduhub.delivery import holding
 from eduhub.delivery.blobs import BlobStore, Mark
-from eduhub.delivery.models import BlobRow, DamagedBlob, PackageRow
+from eduhub.delivery.models import BlobRow, DamagedBlob, PackageRow, ReleaseRow
 
 REST_S = 3600
 _AT_ONCE = 200  # rows in one transaction, for others wait meanwhile
@@ -112,7 +112,7 @@ def _sweep_blobs(
 
 def _sweep_packages(database: Database, store: BlobStore, seen: Seen, swept: Swept, now_s: float) -> None:
     with database.read() as session:
-        known = set(session.scalars(select(PackageRow.id)))
+        known = set(session.scalars(select(PackageRow.id))) | set(session.scalars(select(ReleaseRow.id)))
     before, seen.packages = seen.packages, {}
     for package_id, mark in list(store.packages()):
         if package_id in known:
@@ -148,7 +148,7 @@ def _has_row(database: Database, sha256: str) -> bool:
 
 def _has_package(database: Database, package_id: str) -> bool:
     with database.read() as session:
-        return session.get(PackageRow, package_id) is not None
+        return any(session.get(model, package_id) is not None for model in (PackageRow, ReleaseRow))
 
 
 def _since(noted: float | None, now_s: float) -> float:

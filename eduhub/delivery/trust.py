@@ -5,7 +5,8 @@ entries: *key* (this public key may sign for these scopes from that sequence on)
 revoked by the entry at sequence N still verifies what it signed at sequences before N. Sequences
 decide it and never a clock, because a village box has none to trust.
 
-Scopes: packages (manifests), catalog (heads), nodes (certificates), stream (school streams). A
+Scopes: packages (manifests), catalog (heads), nodes (certificates), stream (school streams); and releases (the program),
+which the publishing key has not got: `delivery/release.py`. A
 scope that this release does not know is kept and gives no right here.
 
 This module must not know files or the catalog's chain. See docs/formats/keys.md.

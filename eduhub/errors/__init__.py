@@ -458,6 +458,23 @@ class BackupRefused(EduHubError):
     next_step = N_("Choose another backup, or an empty data folder to restore into.")
 
 
+# --- releases -----------------------------------------------------------------------
+
+
+class ReleaseRefused(EduHubError):
+    code, status = "ops.release_refused", 409
+    happened = N_("This version cannot be put in here: %(reason)s.")
+    kept = N_("The version that runs goes on; nothing was changed.")
+    next_step = N_("The operator of the hub can offer another version.")
+
+
+class ReleaseNeedsRoom(EduHubError):
+    code, status = "ops.release_needs_room", 507
+    happened = N_("The new version needs %(megabytes)s MB more room on the disk.")
+    kept = N_("The version that runs goes on; nothing was changed.")
+    next_step = N_("Make room. It is tried again by itself.")
+
+
 # --- demo ---------------------------------------------------------------------------
 
 

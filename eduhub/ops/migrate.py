@@ -26,6 +26,7 @@ import eduhub.learning.models
 import eduhub.media.models
 import eduhub.schools.models
 import eduhub.sync.models
+import eduhub.sync.releases.models
 from eduhub.db import Base, Database
 
 METADATA = Base.metadata

@@ -11,6 +11,7 @@ from eduhub.courses import materials, rebinding
 from eduhub.delivery import holding, scrub, sweeping
 from eduhub.installation import Installation, JobContext
 from eduhub.media import incoming, mending, uploads
+from eduhub.sync.releases import holding as releases
 
 _scrubbers: dict[Path, scrub.Scrubber] = {}  # one for a store: it remembers where it stands in a large blob
 
@@ -53,5 +54,5 @@ def sweep(context: JobContext) -> None:
 
     sweeping.run(
         here.database, here.blobs, here.settings.data_dir / "run" / "unneeded.json",
-        now_steady_s=here.steady.now_s(), referrers=(mending.blobs_in_use, materials.blobs_in_use, on_their_way),
+        now_steady_s=here.steady.now_s(), referrers=(mending.blobs_in_use, materials.blobs_in_use, releases.blobs_in_use, on_their_way),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Hub: which packages a box may fetch: those whose course reaches its school.
+"""Hub: which packages a box may fetch: those whose course reaches its school, and every release of the program.
 
 This module must not know HTTP, nor which of them the box wants.
 """
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from eduhub.courses import audience
 from eduhub.courses.models import Course
 from eduhub.delivery import passes
-from eduhub.delivery.models import PackageRow
+from eduhub.delivery.models import PackageRow, ReleaseRow
 from eduhub.errors import BadFormat
 from eduhub.installation import Installation
 from eduhub.schools import organisations
@@ -28,13 +28,20 @@ def for_node(session: Session, installation: Installation, node: Node, asked: An
     expires_steady_s = installation.steady.now_s() + LAST_S
     granted, refused = {}, []
     for package_id in dict.fromkeys(asked):
+        if session.get(ReleaseRow, package_id) is not None:  # the program is for every box
+            granted[package_id] = _pass(installation, node, package_id, expires_steady_s)
+            continue
         package = session.get(PackageRow, package_id)
         course = session.get(Course, package.course_uid) if package and package.course_uid else None
         if package is None or package.withdrawn or course is None or not audience.reaches(course, path):
             refused.append(package_id)
             continue
-        granted[package_id] = passes.mint(
-            installation.keys.secret, package_id=package_id, audience="node", person_uid=node.uid,
-            expires_steady_s=expires_steady_s,
-        )  # fmt: skip
+        granted[package_id] = _pass(installation, node, package_id, expires_steady_s)
     return {"passes": granted, "refused": refused, "lasts_s": LAST_S}
+
+
+def _pass(installation: Installation, node: Node, package_id: str, expires_steady_s: float) -> str:
+    return passes.mint(
+        installation.keys.secret, package_id=package_id, audience="node", person_uid=node.uid,
+        expires_steady_s=expires_steady_s,
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import changes, clock, logs
+from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
@@ -32,6 +32,7 @@ from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
+from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)
 
@@ -259,6 +260,10 @@ class _Round:
         if may_go_on():
             today = schedule_clock.day(time_zone, at_ms)
             fetched = fetch.run(installation, self._link, self._carrier, org_uid, today, on_progress, may_go_on)
+            if not fetched.has_more and not fetched.disk_full:  # the program is last in line
+                fetched.has_more = releases.run(
+                    installation, self._link, self._carrier, __version__, on_progress, may_go_on
+                )
             fetched.has_more = fetched.has_more and self._report.in_window
         self._report.fetched = self._report.fetched.and_then(fetched)
 

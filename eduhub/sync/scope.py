@@ -17,6 +17,7 @@ from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
 from eduhub.schools.models import ChildrenSignIn, Enrolment, Group, LearnerRecord, Organisation, SchoolCalendar, Site
 from eduhub.sync.models import Node
+from eduhub.sync.releases.models import ReleaseOffer
 
 Key = tuple[str, str]  # table, row uid
 
@@ -50,6 +51,7 @@ def of_school(session: Session, org_uid: str, today: str) -> Visible:
     rows |= _keys(session, SchoolCalendar, SchoolCalendar.uid == org_uid)
     rows |= _keys(session, ChildrenSignIn, ChildrenSignIn.uid == org_uid)
     rows |= _keys(session, Node, Node.org_uid == org_uid)
+    rows |= _keys(session, ReleaseOffer, ReleaseOffer.org_uid.in_(path))
     rows |= {("learner_group", uid) for uid in groups} | {("person", uid) for uid in people}
     rows |= _keys(session, Enrolment, Enrolment.group_uid.in_(groups), Enrolment.person_uid.in_(learners))
     rows |= _keys(session, LearnerRecord, LearnerRecord.uid.in_(learners))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from eduhub import changes, clock, logs
+from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import holding, published
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, id_of
@@ -28,6 +28,7 @@ from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.link import PREFIX, Link
+from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)
 
@@ -90,6 +91,8 @@ def run(
 def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool) -> None:
     """Forget what arrived of blobs that nobody wants any more."""
     wanted_now = {want.sha256 for want in wants} | {want.pieces for want in wants if want.pieces}
+    with installation.database.read() as session:
+        wanted_now |= set(releases.blobs_wanted(session, installation.blobs, __version__))
     unless_newer_than_ms = None if is_all_known else clock.now_ms() - KEPT_FOR_MS
     partial.sweep(installation.settings.data_dir / "work", wanted_now, unless_newer_than_ms=unless_newer_than_ms)
 

@@ -1,0 +1,157 @@
+"""Node: get the release that this box is offered: its manifest, then the wheels that are not here yet.
+
+Call it when every lesson that is wanted has come: the program is last in line (decision 17). What a neighbour or a
+stick brings goes the same way in: `blobs_wanted` says what is missing, `holding` takes it in.
+
+This module must not know addresses, nor how a release is installed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from eduhub import logs
+from eduhub.delivery.blobs import BlobStore
+from eduhub.delivery.models import ReleaseRow
+from eduhub.delivery.package import piece_count
+from eduhub.delivery.release import Release, id_of, read_version
+from eduhub.errors import BadFormat, BadSignature, HashMismatch
+from eduhub.installation import Installation
+from eduhub.sync import joining
+from eduhub.sync.fetching.carrier import Carrier
+from eduhub.sync.fetching.getting import Blobs
+from eduhub.sync.fetching.manifests import Manifests
+from eduhub.sync.fetching.wanted import Want
+from eduhub.sync.link import PREFIX, Link
+from eduhub.sync.releases import holding, machine, offering
+
+log = logs.logger(__name__)
+
+_TIER = 9  # after every part of every lesson
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What this box is offered. `manifest` is None until it has come."""
+
+    release_id: str
+    version: str
+    manifest: Release | None
+
+
+def offered(session: Session, running: str) -> Offered | None:
+    """The release that this box shall run and does not; None: there is nothing to do.
+
+    `running` is the version of this program. What is older is never wanted: a release is taken back by itself or
+    not at all.
+    """
+    node = joining.own_node(session)
+    found = offering.for_box(session, node) if node is not None else None
+    if found is None or found.paused:
+        return None
+    row = holding.find(session, found.release_id)
+    if row is None or not _is_newer(row.version, running):
+        return None
+    manifest = holding.read(row)
+    if manifest is not None and not (_is_reachable(manifest, running) and machine.target() in manifest.targets):
+        return None
+    return Offered(row.id, row.version, manifest)
+
+
+def _is_newer(version: str, running: str) -> bool:
+    try:
+        return read_version(version) > read_version(running)
+    except BadFormat:
+        return False
+
+
+def _is_reachable(manifest: Release, running: str) -> bool:
+    return read_version(manifest.needs_at_least) <= read_version(running)
+
+
+def blobs_wanted(session: Session, store: BlobStore, running: str) -> dict[str, int]:
+    """Blobs, with their sizes, that a stick or a neighbour should bring for the program; the manifest first, with size 0."""
+    found = offered(session, running)
+    if found is None:
+        return {}
+    if found.manifest is None:
+        return {found.release_id: 0}
+    wanted = plan(found.release_id, found.manifest, store)
+    sizes = {want.pieces: 32 * piece_count(want.bytes) for want in wanted if want.pieces}
+    return sizes | {want.sha256: want.bytes for want in wanted}
+
+
+def plan(release_id: str, manifest: Release, store: BlobStore) -> list[Want]:
+    """What to get of a release for this machine: small wheels first, so that a cut leaves many whole."""
+    wheels = manifest.wheels(machine.target())
+    wants = [Want(_TIER, wheel.bytes, release_id, wheel.sha256, wheel.pieces) for wheel in wheels if not store.has(wheel.sha256)]
+    return sorted(wants, key=lambda want: want.bytes)
+
+
+class ReleaseBlobs(Blobs):
+    """As parts of packages come, but for what is written down when one is here."""
+
+    def _reveal(self, blob: Any) -> None:
+        with self._installation.database.write() as session:
+            for release_id in dict.fromkeys(blob.packages):
+                if session.get(ReleaseRow, release_id) is not None:
+                    holding.arrived(session, self._installation.blobs, release_id, blob.sha256)
+
+
+def run(
+    installation: Installation, link: Link, carrier: Carrier, running: str, on_progress: Callable[[float], None],
+    may_go_on: Callable[[], bool],
+) -> bool:  # fmt: skip
+    """Get what is missing of the offered release; True when something is left only because its time was over.
+
+    Raises LinkDown; everything that came until then is kept.
+    """
+    with installation.database.read() as session:
+        found = offered(session, running)
+    if found is None or (found.manifest is not None and not plan(found.release_id, found.manifest, installation.blobs)):
+        return False
+    passes = _pass(link, found.release_id)
+    if not passes:
+        return False
+    manifest = found.manifest or _manifest(installation, carrier, passes, found, lambda: on_progress(0.0))
+    with installation.database.read() as session:
+        # The manifest may say that this is nothing for this machine.
+        if manifest is None or offered(session, running) is None:
+            return False
+    wants = plan(found.release_id, manifest, installation.blobs)
+    total, come = sum(want.bytes for want in wants) or 1, 0
+
+    def came(count: int) -> None:
+        nonlocal come
+        come += count
+        on_progress(min(1.0, come / total))
+
+    with ReleaseBlobs(installation, passes, wants, came, may_go_on) as blobs:
+        carrier.run(blobs)
+    if blobs.parts:
+        log.info("parts of a release came", release=found.version, blobs=blobs.parts)
+    return blobs.has_more
+
+
+def _pass(link: Link, release_id: str) -> dict[str, str]:
+    granted = link.post_json(f"{PREFIX}/passes", {"packages": [release_id]}).get("passes")
+    token = granted.get(release_id) if isinstance(granted, dict) else None
+    return {release_id: token} if isinstance(token, str) and token.isascii() and token.isprintable() and len(token) <= 500 else {}
+
+
+def _manifest(
+    installation: Installation, carrier: Carrier, passes: Mapping[str, str], wanted: Offered, on_turn: Callable[[], None]
+) -> Release | None:
+    came: list[bytes] = []
+    carrier.run(Manifests(dict(passes), lambda _name, received: came.append(received), on_turn))
+    if not came or id_of(came[0]) != wanted.release_id:
+        return None
+    try:
+        with installation.database.write() as session:
+            row = holding.find(session, wanted.release_id)
+            return None if row is None else holding.take_in(session, installation.blobs, row, came[0])
+    except (BadFormat, BadSignature, HashMismatch) as error:
+        log.warning("a release was refused", release=wanted.version, error_code=error.code)
+        return None
