@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eduhub.delivery.disk import sync_folder
 from eduhub.errors import BadFormat, KeyMissing
-from eduhub.signing import SigningKey, new_sealing_seed
+from eduhub.signing import SigningKey, key_id, new_sealing_seed, sealing_public
 
 _SEED_BYTES = 32
 
@@ -81,6 +81,28 @@ class KeyChest:
         with suppress(FileNotFoundError):
             os.rename(self._path("publishing-next"), self._path("publishing"))
             sync_folder(self.folder)
+
+    def make_hub_sealing(self) -> bytes:
+        """The secret bytes of the hub's X25519 key, to which boxes seal what a stick carries home; made at the first call."""
+        return self._make("hub-sealing", new_sealing_seed())
+
+    def renew_hub_sealing(self) -> None:
+        """From now on another key; the one before stays, for a stick may be on its way for months."""
+        seed = self.make_hub_sealing()
+        before = self._path(f"hub-sealing-{key_id(sealing_public(seed))}")
+        if not before.exists():
+            write_key(before, seed)
+        self._path("hub-sealing").unlink()
+        sync_folder(self.folder)
+        self.make_hub_sealing()
+
+    def hub_sealing_of(self, key: str) -> bytes | None:
+        """The secret bytes of the hub's X25519 key with this id, also of one from before; None where it is not here."""
+        for path in sorted(self.folder.glob("hub-sealing*.key")):
+            seed = _read_seed(path)
+            if key_id(sealing_public(seed)) == key:
+                return seed
+        return None
 
     def take_root_away(self, to: Path) -> None:
         """Move the root key to the new file `to` (a stick, say); it is gone from here when it can be read there.

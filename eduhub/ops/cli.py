@@ -15,6 +15,7 @@ from eduhub.errors import EduHubError, sentences
 from eduhub.ops import (
     backup_commands,
     box_commands,
+    courier_commands,
     demo_commands,
     media_commands,
     people_commands,
@@ -37,7 +38,7 @@ def commands(context: click.Context) -> None:
     logs.configure(context.obj, logging.WARNING)  # 'serve' tells more
 
 
-for module in (run_commands, demo_commands, people_commands, box_commands, backup_commands, media_commands, search_commands):
+for module in (run_commands, demo_commands, people_commands, box_commands, courier_commands, backup_commands, media_commands, search_commands):
     for command in module.COMMANDS:
         commands.add_command(command)
 

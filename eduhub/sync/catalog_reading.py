@@ -20,7 +20,7 @@ from eduhub.delivery.models import PackageRow
 from eduhub.delivery.trust import Keyring, keyring
 from eduhub.errors import BadFormat, EduHubError, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync.link import PREFIX, Link
+from eduhub.sync.link import PREFIX, Asked
 
 log = logs.logger(__name__)
 
@@ -34,7 +34,7 @@ def begin_epoch(session: Session, ring: Keyring, greeting: dict[str, Any]) -> bo
     return True
 
 
-def read(installation: Installation, link: Link, head: SignedHead) -> int:
+def read(installation: Installation, link: Asked, head: SignedHead) -> int:
     """Bring the catalog here up to `head` and act on it; returns how many entries were new."""
     with installation.database.read() as session:
         held = catalog.sequence(session)
@@ -53,7 +53,7 @@ def read(installation: Installation, link: Link, head: SignedHead) -> int:
     return added
 
 
-def _page(installation: Installation, link: Link, head: SignedHead, number: int) -> list[Entry]:
+def _page(installation: Installation, link: Asked, head: SignedHead, number: int) -> list[Entry]:
     kept = installation.settings.data_dir / "work" / f"catalog-{head.epoch}-{number}.page"
     is_closed = head.sequence >= (number + 1) * catalog.PAGE_ENTRIES
     if kept.exists():

@@ -11,7 +11,7 @@ import secrets
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -29,6 +29,16 @@ _TIMEOUT = httpx.Timeout(connect=15.0, read=30.0, write=60.0, pool=5.0)
 _LIMITS = httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=120.0)
 
 Transport = httpx.BaseTransport
+
+
+class Asked(Protocol):
+    """Whoever answers what reading the catalog and fetching ask of an upstream: a `Link`, or a courier's folder."""
+
+    def get(self, target: str, *, signed: bool = True) -> bytes:
+        """See Link."""
+
+    def post_json(self, target: str, value: dict[str, Any], *, signed: bool = True) -> dict[str, Any]:
+        """See Link."""
 
 
 class Link:

@@ -139,3 +139,14 @@ class FetchState(Base):
     verified_pieces: Mapped[int]  # leading pieces whose hash fits
     bad_pieces: Mapped[int]  # refused so far, for the page that shows it
     made_ms: Mapped[int]
+
+
+class CourierWant(Base):
+    """Hub: the newest want-list that a stick brought from a box. See courier/wants.py."""
+
+    __tablename__ = "courier_want"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    document: Mapped[dict[str, Any]]
+    made_s: Mapped[int]  # by the box's steady clock
+    read_ms: Mapped[int]  # by the hub's clock
+    given_back_epoch: Mapped[int]  # the epoch in which this hub has what the box kept of its school stream; 0: none

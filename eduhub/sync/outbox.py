@@ -37,6 +37,7 @@ class Batch:
     incarnation: str
     body: bytes  # gzip
     last: int
+    first: int = 0
 
 
 def add_events(session: Session, steady: SteadyClock, events: list[dict[str, Any]]) -> None:
@@ -102,11 +103,13 @@ def incarnations(session: Session) -> list[str]:
     return sorted(set(session.scalars(select(OutboxRow.incarnation).distinct())))
 
 
-def next_batch(session: Session, incarnation: str) -> Batch | None:
-    """The oldest rows that wait, at most 64 KiB compressed; None when nothing does."""
+def next_batch(session: Session, incarnation: str, *, after: int = 0) -> Batch | None:
+    """The oldest rows that wait behind `after`, at most 64 KiB compressed; None when nothing does."""
     rows = session.scalars(
         select(OutboxRow)
-        .where(OutboxRow.incarnation == incarnation, OutboxRow.acknowledged_steady_s.is_(None))
+        .where(
+            OutboxRow.incarnation == incarnation, OutboxRow.acknowledged_steady_s.is_(None), OutboxRow.sequence > after
+        )
         .order_by(OutboxRow.sequence)
         .limit(MAX_BATCH_ROWS)
     ).all()
@@ -119,7 +122,7 @@ def next_batch(session: Session, incarnation: str) -> Batch | None:
     while True:
         body = pack(incarnation, oldest, found[:count])
         if len(body) <= MAX_BATCH_BYTES or count == 1:
-            return Batch(incarnation, body, rows[count - 1].sequence)
+            return Batch(incarnation, body, rows[count - 1].sequence, rows[0].sequence)
         count //= 2
 
 
@@ -156,6 +159,26 @@ def acknowledged(session: Session, steady: SteadyClock, incarnation: str, contig
         .values(acknowledged_steady_s=None)
     )
     return int(again.rowcount)  # type: ignore[attr-defined]
+
+
+def acknowledged_by_stick(session: Session, steady: SteadyClock, incarnation: str, contiguous: int) -> int:
+    """Take the hub's word that came on a stick; returns how many rows it was news of.
+
+    A stick may be older than what the link said since: nothing waits again because of it.
+    """
+    found = session.execute(
+        update(OutboxRow)
+        .where(
+            OutboxRow.incarnation == incarnation, OutboxRow.sequence <= contiguous, OutboxRow.acknowledged_steady_s.is_(None)
+        )
+        .values(acknowledged_steady_s=int(steady.now_s()))
+    )
+    return int(found.rowcount)  # type: ignore[attr-defined]
+
+
+def send_all_again(session: Session) -> None:
+    """After the hub was restored: every row that is kept waits again; the hub passes over what it has."""
+    session.execute(update(OutboxRow).values(acknowledged_steady_s=None))
 
 
 def prune(session: Session, steady: SteadyClock) -> None:

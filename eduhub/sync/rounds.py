@@ -75,7 +75,7 @@ def run(
     carrier: Carrier | None = None,
 ) -> RoundReport:
     """One round with the first upstream. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ..."""
-    with _one_at_a_time(installation) as is_first:
+    with one_at_a_time(installation) as is_first:
         if not is_first:
             return RoundReport(ran=False)
         with installation.database.read() as session:
@@ -98,7 +98,7 @@ def run(
 
 
 @contextmanager
-def _one_at_a_time(installation: Installation) -> Iterator[bool]:
+def one_at_a_time(installation: Installation) -> Iterator[bool]:
     """Whether this is the only round; the lock ends with the process, however that ends."""
     path = installation.settings.data_dir / "run" / "sync.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ class _Round:
         self._meet(on_progress)
         while self._report.fetched.has_more:
             self._meet(on_progress)
-        self._tidy()
+        tidy(self._installation)
         on_progress(1.0)
         return self._report
 
@@ -267,12 +267,13 @@ class _Round:
             fetched.has_more = fetched.has_more and self._report.in_window
         self._report.fetched = self._report.fetched.and_then(fetched)
 
-    def _tidy(self) -> None:
-        installation = self._installation
-        with installation.database.write() as session:
-            outbox.prune(session, installation.steady)
-            applying.prune(session, installation)
-        holding.clear_away(
-            installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
-            pass_hours=installation.settings.pass_hours,
-        )  # fmt: skip
+
+def tidy(installation: Installation) -> None:
+    """Drop what has been kept for long enough: rows that are home, pages of the stream, packages that were taken back."""
+    with installation.database.write() as session:
+        outbox.prune(session, installation.steady)
+        applying.prune(session, installation)
+    holding.clear_away(
+        installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
+        pass_hours=installation.settings.pass_hours,
+    )  # fmt: skip

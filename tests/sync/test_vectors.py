@@ -1,14 +1,18 @@
 """The documents of nodes, school stream, outbox and backup, held by vectors that any other reader can use."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from eduhub.delivery.chest import write_key
 from eduhub.delivery.trust import Keyring, Trusted
+from eduhub.installation import Installation
 from eduhub.ops import backup_files
-from eduhub.signing import Signature, SigningKey, canonical, sha256_hex, verify
+from eduhub.signing import Signature, SigningKey, canonical, key_id, sha256_hex, verify
 from eduhub.sync import applying, auth, inbox, nodes, stream_pages
-from eduhub.sync.models import StreamPage
+from eduhub.sync.courier import acks, sealing, wants
+from eduhub.sync.models import Node, StreamPage
 
 VECTORS = Path(__file__).parents[2] / "docs" / "formats" / "vectors"
 
@@ -58,6 +62,23 @@ def test_a_batch_and_its_acknowledgement_are_as_documented() -> None:
     body = bytes.fromhex(found["batch"])
     assert inbox.unpack(body) == found["document"]
     assert check_signed(found["acknowledgement"])["batch"] == sha256_hex(body)
+
+
+def test_what_a_stick_carries_is_as_documented(make_installation: Callable[..., Installation]) -> None:
+    found, hub = vectors("courier"), make_installation(role="hub")
+    node = Node(uid=found["node"], signing_public=found["public"]["node_signing"])
+    write_key(hub.keys.folder / "hub-sealing.key", bytes.fromhex(found["seeds"]["hub_sealing"]))
+    letter = sealing.open_letter(hub, found["hub"], node, bytes.fromhex(found["letter"]["sealed"]))
+    assert letter == sealing.Letter(found["letter"]["kind"], bytes.fromhex(found["letter"]["body"]))
+    key = bytes.fromhex(found["public"]["publishing"])
+    ring = Keyring(found["hub"], b"\0" * 32, {key_id(key): Trusted(key, frozenset({"stream"}), 1)})
+    said = found["acknowledgement"]
+    assert acks.read(said["file"].encode(), ring, found["node"], said["epoch"]).contiguous == said["contiguous"]
+    assert acks.read(said["file"].encode(), ring, found["node"], said["epoch"] + 1).contiguous == {}
+    want = wants.read(found["want"]["file"].encode(), found["hub"], node)
+    assert all(want.has_whole(sequence) for sequence in found["want"]["whole"])
+    assert not any(want.has_whole(sequence) for sequence in found["want"]["not_whole"])
+    assert [number for number in range(20) if want.has_part(5, number)] == found["want"]["parts_of_5"]
 
 
 def test_a_table_of_a_backup_is_as_documented(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
-from eduhub.sync.link import PREFIX, Link
+from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)
@@ -57,12 +57,13 @@ class Fetched:
 
 
 def run(
-    installation: Installation, link: Link, carrier: Carrier, org_uid: str, today: str | None,
-    on_progress: Callable[[float], None], may_go_on: Callable[[], bool],
+    installation: Installation, link: Asked, carrier: Carrier, org_uid: str, today: str | None,
+    on_progress: Callable[[float], None], may_go_on: Callable[[], bool], brings: Callable[[Want], bool] = lambda _want: True,
 ) -> Fetched:  # fmt: skip
     """Get what is wanted and missing. Raises LinkDown; everything that arrived until then is kept.
 
-    `on_progress` is called all the time, and may raise; no part is begun once `may_go_on` says no.
+    `on_progress` is called all the time, and may raise; no part is begun once `may_go_on` says no. What the carrier
+    is known not to have is not asked for (`brings`).
     """
     done = Fetched()
     with installation.database.read() as session:
@@ -78,6 +79,7 @@ def run(
             held = wanted.revealed(session, manifests)
         wants = wanted.plan(manifests, held)
         _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
+        wants = [want for want in wants if brings(want)]
         _get_all(installation, carrier, passes, wants, done, on_progress, may_go_on)
     except DiskFull:
         done.disk_full = True
@@ -97,7 +99,7 @@ def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool)
     partial.sweep(installation.settings.data_dir / "work", wanted_now, unless_newer_than_ms=unless_newer_than_ms)
 
 
-def _passes(link: Link, missing: list[str], done: Fetched) -> dict[str, str]:
+def _passes(link: Asked, missing: list[str], done: Fetched) -> dict[str, str]:
     passes: dict[str, str] = {}
     for at in range(0, len(missing), PASSES_AT_ONCE):
         answer = link.post_json(f"{PREFIX}/passes", {"packages": missing[at : at + PASSES_AT_ONCE]})
