@@ -57,11 +57,11 @@ def create_app(settings: Settings | None = None, installation: Installation | No
     for blueprint in pages.of(here.settings.role):
         app.register_blueprint(blueprint)
     register_api(app, protection)
-    if here.settings.role == "hub":
-        # These carry credentials of their own (an intent, a node's signature) and no cookie.
-        for blueprint in (media_http.blueprint(here), sync_http.blueprint(here)):
-            protection.exempt(blueprint)
-            app.register_blueprint(blueprint)
+    # These carry credentials of their own (an intent, a node's signature) and no cookie.
+    protocols = [sync_http.blueprint(here)] + ([media_http.blueprint(here)] if here.settings.role == "hub" else [])
+    for blueprint in protocols:
+        protection.exempt(blueprint)
+        app.register_blueprint(blueprint)
     guard.check_every_route_has_a_rule(app)
     _put_in_front(app, here)
     return app

@@ -142,6 +142,13 @@ class Settings:
     sync_window: str = setting(
         "00:00-24:00", "School time between which a box may fetch lessons", parse=lambda text: _window(text)
     )
+    mirror: bool = setting(True, "Whether a box gives lessons to other boxes of its hub, as far as the hub grants it", parse=_yes_no)
+    mirror_kbit_s: int = setting(
+        0, "What other boxes may take together, in kbit/s; 0: as fast as the network is", parse=_whole(0, 100_000_000)
+    )
+    neighbours: bool = setting(
+        True, "Whether a box makes itself known on the school's network, as <name>.local, and looks for other boxes there", parse=_yes_no
+    )
     pass_hours: int = setting(12, "Hours a page's permission to read a lesson's parts lasts", parse=_whole(1, 168))
     log_format: Literal["json", "text"] = setting(
         "json", "json: one object a line; text: for people", parse=_one_of("json", "text")

@@ -25,6 +25,7 @@ import eduhub.jobs.models
 import eduhub.learning.models
 import eduhub.media.models
 import eduhub.schools.models
+import eduhub.sync.mirrors.models
 import eduhub.sync.models
 import eduhub.sync.releases.models
 from eduhub.db import Base, Database

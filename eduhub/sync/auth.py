@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.delivery.trust import Keyring
-from eduhub.errors import BadFormat, BadSignature, NodeRefused
+from eduhub.errors import BadFormat, BadInput, BadSignature, NodeRefused
 from eduhub.installation import Installation
 from eduhub.signing import Signature, SigningKey, canonical, key_id, verify
 from eduhub.sync.models import Node
@@ -64,23 +64,40 @@ def node_of(
     session: Session, installation: Installation, line: str | None, method: str, target: str, body: bytes
 ) -> Node:
     """The box that signed this request. Raises NodeRefused when it is unknown, shut out or not the signer."""
-    match = _HEADER.fullmatch(line or "")
-    if match is None:
-        raise NodeRefused("no signature of a node")
-    node_uid, nonce, value = match.groups()
-    check_nonce(installation, nonce)
+    node_uid = named_in(line)
     node = session.get(Node, node_uid)
     if node is None or node.revoked_on is not None:
         raise NodeRefused("unknown or shut out", node=node_uid)
-    public = bytes.fromhex(node.signing_public)
+    check_signer(installation, bytes.fromhex(node.signing_public), line, method, target, body)
+    return node
+
+
+def named_in(line: str | None) -> str:
+    """The uid of the box that a line says it is of; nothing is proved by it. Raises NodeRefused."""
+    return _read(line)[0]
+
+
+def check_signer(
+    installation: Installation, public: bytes, line: str | None, method: str, target: str, body: bytes
+) -> None:
+    """Return when the holder of this raw public key signed the line for this request, with a nonce of ours. Raises NodeRefused."""
+    node_uid, nonce, value = _read(line)
+    check_nonce(installation, nonce)
     try:
         verify(
             public, AUTH_CONTEXT, _bound(node_uid, nonce, method, target, body),
             Signature(key_id(public), value),
         )  # fmt: skip
-    except BadSignature as error:
+    except (BadSignature, BadInput) as error:
         raise NodeRefused("the signature does not fit", node=node_uid) from error
-    return node
+
+
+def _read(line: str | None) -> tuple[str, str, str]:
+    match = _HEADER.fullmatch(line or "")
+    if match is None:
+        raise NodeRefused("no signature of a node")
+    node_uid, nonce, value = match.groups()
+    return node_uid, nonce, value
 
 
 def _bound(node_uid: str, nonce: str, method: str, target: str, body: bytes) -> bytes:

@@ -21,6 +21,7 @@ from eduhub.delivery.trust import Keyring, keyring
 from eduhub.errors import BadFormat, EduHubError, LinkDown
 from eduhub.installation import Installation
 from eduhub.sync.link import PREFIX, Asked
+from eduhub.sync.mirrors import shutting_out
 
 log = logs.logger(__name__)
 
@@ -80,6 +81,8 @@ def _act(installation: Installation) -> None:
         for entry in _entries_after(session, applied):
             if entry.kind == "withdraw" and isinstance(entry.body, dict):
                 _withdraw(session, entry.body)
+            elif entry.kind == shutting_out.KIND:
+                shutting_out.note(session, entry.body, entry.sequence)
             applied = entry.sequence
         catalog.note_applied(session, applied)
 

@@ -1,4 +1,4 @@
-"""Hub: the sync protocol's addresses under /sync/v1. Parse, call, answer; no rule lives here.
+"""The sync protocol's addresses under /sync/v1: of a hub, and those few by which a box is a mirror. Parse, call, answer; no rule lives here.
 
 Boxes sign their requests (`auth`), so there are no cookies and no CSRF tokens here, and whatever
 changes something may be sent twice. The catalog is the same for everybody and may be cached
@@ -19,8 +19,9 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import auth, inbox, nodes, passes, restoring, stream_pages, streams
+from eduhub.sync import auth, inbox, joining, nodes, passes, restoring, stream_pages, streams
 from eduhub.sync.link import PREFIX
+from eduhub.sync.mirrors import grants, serving
 from eduhub.sync.models import Node, NodeContact
 
 log = logs.logger(__name__)
@@ -32,8 +33,14 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def blueprint(installation: Installation) -> Blueprint:
-    """The routes of this hub."""
+    """The routes of this hub; of a box those by which it is a mirror, and none where it shall be none."""
     bp = Blueprint("sync", __name__, url_prefix=PREFIX)
+    bp.register_error_handler(EduHubError, _refused)
+    bp.register_error_handler(RequestEntityTooLarge, _too_large)
+    if installation.settings.role == "node":
+        if installation.settings.mirror:
+            _add_mirror(bp, _Mirror(installation))
+        return bp
     hub = _Hub(installation)
     bp.add_url_rule("/hello", view_func=hub.hello, endpoint="hello")
     bp.add_url_rule("/join", view_func=hub.join, endpoint="join", methods=["POST"])
@@ -43,9 +50,14 @@ def blueprint(installation: Installation) -> Blueprint:
     bp.add_url_rule("/outbox", view_func=hub.outbox, endpoint="outbox", methods=["POST"])
     bp.add_url_rule("/passes", view_func=hub.passes, endpoint="passes", methods=["POST"])
     bp.add_url_rule("/replay", view_func=hub.replay, endpoint="replay", methods=["POST"])
-    bp.register_error_handler(EduHubError, _refused)
-    bp.register_error_handler(RequestEntityTooLarge, _too_large)
     return bp
+
+
+def _add_mirror(bp: Blueprint, mirror: "_Mirror") -> None:
+    bp.add_url_rule("/hello", view_func=mirror.hello, endpoint="hello")
+    bp.add_url_rule("/catalog/head", view_func=mirror.catalog_head, endpoint="catalog_head")
+    bp.add_url_rule("/catalog/pages/<int:number>", view_func=mirror.catalog_page, endpoint="catalog_page")
+    bp.add_url_rule("/mirror/passes", view_func=mirror.passes, endpoint="mirror_passes", methods=["POST"])
 
 
 class _Hub:
@@ -114,10 +126,13 @@ class _Hub:
 
     def passes(self) -> Response:
         body = _body()
-        wanted = _parsed(body).get("packages")
+        found = _parsed(body)
         with self._installation.database.read() as session:
             node = self._node(session, body)
-            return _json(passes.for_node(session, self._installation, node, wanted))
+            answer = passes.for_node(session, self._installation, node, found.get("packages"))
+            if "grant" in found:
+                answer["grant"] = grants.make_if_new(session, self._installation, node, found["grant"])
+            return _json(answer)
 
     def replay(self) -> Response:
         body = _body()
@@ -132,6 +147,31 @@ class _Hub:
         return auth.node_of(
             session, self._installation, request.headers.get("Authorization"), request.method, target, body
         )
+
+
+class _Mirror(_Hub):
+    """The views of a box that is a mirror: the catalog as at the hub, and passes for what is here."""
+
+    def hello(self) -> Response:
+        installation = self._installation
+        with installation.database.read() as session:
+            node = joining.own_node(session)
+            if node is None:
+                raise NotFound("this box has not joined a hub")
+            ring, state = keyring(session), catalog.state(session)
+            return _json(
+                {
+                    "format": HELLO_FORMAT, "hub": ring.hub_uid, "root": ring.root.hex(), "version": __version__,
+                    "nonce": auth.new_nonce(installation), "epoch": state.epoch,
+                    "epoch_statement": state.epoch_statement, "head": state.head, "mirror": node.uid, "name": node.name,
+                }
+            )  # fmt: skip
+
+    def passes(self) -> Response:
+        body = _body()
+        asked = serving.Asked(request.headers.get("Authorization"), request.method, request.full_path.rstrip("?"), body)
+        with self._installation.database.read() as session:
+            return _json(serving.answer(session, self._installation, asked, _parsed(body)))
 
 
 def _note_contact(session: Session, node: Node, stream_sequence: int) -> None:

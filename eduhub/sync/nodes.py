@@ -23,6 +23,7 @@ from eduhub.schools import organisations
 from eduhub.schools.models import Site
 from eduhub.signing import Signature, canonical, key_id, sha256_hex, verify
 from eduhub.sync import auth
+from eduhub.sync.mirrors import shutting_out
 from eduhub.sync.models import JoinCode, Node
 from eduhub.uids import new_uid
 
@@ -159,12 +160,16 @@ def read_certificate(found: Any) -> tuple[dict[str, Any], Signature]:
     return certificate, Signature.from_json(found.get("signature"))
 
 
-def revoke(session: Session, node_uid: str, on: str) -> Node:
-    """Shut a box out from the ISO day `on`, for good; it is refused at once. Raises NotFound."""
+def revoke(session: Session, installation: Installation, node_uid: str, on: str) -> Node:
+    """Shut a box out from the ISO day `on`, for good; it is refused at once, and by mirrors once they have read of it.
+
+    Raises NotFound, KeyMissing.
+    """
     node = session.get(Node, node_uid)
     if node is None:
         raise NotFound(f"no node {node_uid}")
     if node.revoked_on is None:
         node.revoked_on = on
+        shutting_out.tell(session, installation, node_uid)
         session.flush()
     return node

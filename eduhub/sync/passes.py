@@ -13,7 +13,7 @@ from eduhub.delivery import passes
 from eduhub.delivery.models import PackageRow, ReleaseRow
 from eduhub.errors import BadFormat
 from eduhub.installation import Installation
-from eduhub.schools import organisations
+from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node
 
 LAST_S = 12 * 3600  # one night of fetching; a new one costs a round trip
@@ -24,7 +24,7 @@ def for_node(session: Session, installation: Installation, node: Node, asked: An
     """{"passes": {package: pass}, "refused": [package]}: a refused one may be granted later."""
     if not isinstance(asked, list) or len(asked) > MAX_ASKED or not all(isinstance(name, str) for name in asked):
         raise BadFormat(f"passes are asked for at most {MAX_ASKED} packages")
-    path = organisations.path(session, node.org_uid)
+    path = grants.places(session, node.org_uid)
     expires_steady_s = installation.steady.now_s() + LAST_S
     granted, refused = {}, []
     for package_id in dict.fromkeys(asked):

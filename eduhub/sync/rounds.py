@@ -31,6 +31,7 @@ from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.link import PREFIX, Link, Transport
+from eduhub.sync.mirrors import renewing
 from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases import fetching as releases
 
@@ -135,6 +136,7 @@ class _Round:
         self._read_stream()
         on_progress(0.1)
         self._read_catalog(greeting)
+        renewing.renew(self._installation, self._link)
         on_progress(0.15)
         self._fetch(lambda share: on_progress(0.15 + 0.8 * share))
         self._bring_home()  # what the fetching reported

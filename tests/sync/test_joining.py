@@ -105,7 +105,7 @@ def test_a_box_that_has_joined_refuses_to_join_again(hub: Hub, box: Installation
 def test_a_box_that_was_shut_out_is_refused_at_once(hub: Hub, box: Installation) -> None:
     node_uid = hub.join(box, hub.school("Shuanghu"))
     with hub.here.database.write() as session:
-        nodes.revoke(session, node_uid, "2026-11-25")
+        nodes.revoke(session, hub.here, node_uid, "2026-11-25")
     with pytest.raises(NodeRefused):
         hub.sync(box)
 

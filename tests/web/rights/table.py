@@ -239,6 +239,7 @@ TABLE: dict[str, frozenset[str]] = {
     "GET /sync/v1/catalog/pages/<int:number>": PROTOCOL,
     "GET /sync/v1/hello": PROTOCOL,
     "POST /sync/v1/join": PROTOCOL,
+    "POST /sync/v1/mirror/passes": PROTOCOL,
     "POST /sync/v1/outbox": PROTOCOL,
     "POST /sync/v1/passes": PROTOCOL,
     "POST /sync/v1/replay": PROTOCOL,
