@@ -169,7 +169,7 @@ class _Mirror(_Hub):
 
     def passes(self) -> Response:
         body = _body()
-        asked = serving.Asked(request.headers.get("Authorization"), request.method, request.full_path.rstrip("?"), body)
+        asked = serving.SignedRequest(request.headers.get("Authorization"), request.method, request.full_path.rstrip("?"), body)
         with self._installation.database.read() as session:
             return _json(serving.answer(session, self._installation, asked, _parsed(body)))
 

@@ -30,7 +30,7 @@ MAX_ASKED = 200
 
 
 @dataclass(frozen=True)
-class Asked:
+class SignedRequest:
     """A signed request, as HTTP brought it."""
 
     line: str | None  # of Authorization
@@ -39,7 +39,7 @@ class Asked:
     body: bytes
 
 
-def answer(session: Session, installation: Installation, asked: Asked, found: Any) -> dict[str, Any]:
+def answer(session: Session, installation: Installation, asked: SignedRequest, found: Any) -> dict[str, Any]:
     """{"passes": {package: pass}, "holdings": {package: bits}, "lasts_s"} of those asked for that are here and granted.
 
     Raises NodeRefused, BadFormat.
@@ -66,7 +66,7 @@ def answer(session: Session, installation: Installation, asked: Asked, found: An
     return {"passes": given, "holdings": bits, "lasts_s": LAST_S}
 
 
-def reader_of(session: Session, installation: Installation, asked: Asked, shown: Any) -> Grant:
+def reader_of(session: Session, installation: Installation, asked: SignedRequest, shown: Any) -> Grant:
     """Whose request this is, and what they may have. Raises NodeRefused."""
     try:
         grant = grants.read(keyring(session), shown)
