@@ -8,6 +8,7 @@ This module must not know what the bytes mean. A courier replaces this module on
 
 import json
 import secrets
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from eduhub.errors import BadFormat, EduHubError, LinkDown, NodeRefused, error_t
 from eduhub.signing import SigningKey
 from eduhub.sync import auth
 from eduhub.sync.fetching.address import trust
+from eduhub.sync.fetching.meter import Meter
 
 PREFIX = "/sync/v1"
 MAX_ANSWER_BYTES = 16 << 20
@@ -50,6 +52,8 @@ class Link:
     ) -> None:  # fmt: skip
         self._node_uid, self._key = node_uid, key
         self._nonce: str | None = None
+        self.meter = Meter()  # what passed its sockets, headers and all
+        self._connecting: socket.socket | None = None
         self._client = httpx.Client(
             base_url=url, transport=transport, verify=tls or trust(url), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
             headers={"User-Agent": f"EduHub/{__version__}", "Accept-Encoding": "gzip"},
@@ -59,6 +63,7 @@ class Link:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.meter.total()  # a last look before they are closed
         self._client.close()
 
     def hello(self) -> tuple[dict[str, Any], str]:
@@ -106,10 +111,22 @@ class Link:
         line = auth.header(self._key, self._node_uid, self._nonce, method, target, body)
         return {"Authorization": line}
 
+    def _trace(self, name: str, info: dict[str, Any]) -> None:
+        """Hear from httpx what becomes of its sockets: which there are, and that one may be closed next."""
+        if name in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            opened = info["return_value"].get_extra_info("socket")
+            if self._connecting is not None and name.startswith("connection.start_tls"):
+                self.meter.is_now(self._connecting, opened)
+            else:
+                self.meter.watch(opened)
+            self._connecting = opened
+        elif name.endswith((".failed", "closed.started", "close.started")):
+            self.meter.total()
+
     def _send(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:
         with (
             _network_errors(),
-            self._client.stream(method, target, content=body or None, headers=headers) as response,
+            self._client.stream(method, target, content=body or None, headers=headers, extensions={"trace": self._trace}) as response,
         ):
             received = bytearray()
             for block in response.iter_bytes():

@@ -150,3 +150,15 @@ class CourierWant(Base):
     made_s: Mapped[int]  # by the box's steady clock
     read_ms: Mapped[int]  # by the hub's clock
     given_back_epoch: Mapped[int]  # the epoch in which this hub has what the box kept of its school stream; 0: none
+
+
+class Traffic(Base):
+    """Node: bytes that came and went in an hour, for a lesson ('': for none), by one way. Stays at the box. See traffic.py."""
+
+    __tablename__ = "traffic"
+    hour_ms: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    via: Mapped[str] = mapped_column(String(10), primary_key=True)  # link, stick, neighbour
+    bytes_down: Mapped[int]
+    bytes_up: Mapped[int]
+    busy_ms: Mapped[int]  # in which parts were coming

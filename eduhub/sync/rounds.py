@@ -25,11 +25,23 @@ from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused
 from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.signing import Signature, canonical, sha256_hex
-from eduhub.sync import applying, auth, catalog_reading, inbox, outbox, restoring, schedule_clock, stream_pages
+from eduhub.sync import (
+    applying,
+    auth,
+    catalog_reading,
+    inbox,
+    joining,
+    outbox,
+    restoring,
+    schedule_clock,
+    stream_pages,
+    traffic,
+)
 from eduhub.sync.fetching import fetch
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.transfer import Transfer
+from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.mirrors import renewing
 from eduhub.sync.models import Node, Upstream
@@ -90,8 +102,16 @@ def run(
             with (
                 Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport, tls=tls) as link,
                 Transfer(url, tls=tls) as transfer,
+                Ledger(installation) as ledger,
             ):
-                return _Round(installation, link, carrier or transfer, url).run(on_progress)
+                ledger.watch(link.meter)
+                ledger.watch(transfer.meter)
+
+                def turn(share: float) -> None:
+                    ledger.turn()
+                    on_progress(share)
+
+                return _Round(installation, link, carrier or transfer, ledger, url).run(turn)
         except EduHubError as error:
             with installation.database.write() as session:
                 session.get_one(Upstream, url).last_error = error.code
@@ -113,8 +133,9 @@ def one_at_a_time(installation: Installation) -> Iterator[bool]:
 
 
 class _Round:
-    def __init__(self, installation: Installation, link: Link, carrier: Carrier, url: str) -> None:
+    def __init__(self, installation: Installation, link: Link, carrier: Carrier, ledger: Ledger, url: str) -> None:
         self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
+        self._ledger = ledger
         self._report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
@@ -261,7 +282,9 @@ class _Round:
         fetched = fetch.Fetched()
         if may_go_on():
             today = schedule_clock.day(time_zone, at_ms)
-            fetched = fetch.run(installation, self._link, self._carrier, org_uid, today, on_progress, may_go_on)
+            fetched = fetch.run(
+                installation, self._link, self._carrier, self._ledger, org_uid, today, on_progress, may_go_on
+            )
             if not fetched.has_more and not fetched.disk_full:  # the program is last in line
                 fetched.has_more = releases.run(
                     installation, self._link, self._carrier, __version__, on_progress, may_go_on
@@ -275,6 +298,8 @@ def tidy(installation: Installation) -> None:
     with installation.database.write() as session:
         outbox.prune(session, installation.steady)
         applying.prune(session, installation)
+        node = joining.own_node(session)
+        traffic.tidy(session, installation.steady, calendars.zone_of(session, node.org_uid if node else None))
     holding.clear_away(
         installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
         pass_hours=installation.settings.pass_hours,

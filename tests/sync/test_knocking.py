@@ -11,6 +11,7 @@ from eduhub.sync.fetching import patience
 from eduhub.sync.fetching.address import Address, Place, trust
 from eduhub.sync.fetching.connection import Broken
 from eduhub.sync.fetching.knocking import Door
+from eduhub.sync.fetching.meter import Meter
 from eduhub.sync.fetching.transfer import Transfer
 from tests.ports import free_port
 from tests.sync.lines import Hours, Shelf
@@ -28,7 +29,7 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Place]]:
 @pytest.fixture
 def door() -> Iterator[Door]:
     url = "https://hub.example"
-    made = Door(Address.of(url), trust(url))
+    made = Door(Address.of(url), trust(url), Meter())
     yield made
     made.keep(0)
 

@@ -32,12 +32,13 @@ from eduhub.errors import (
 )
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.sync import applying, auth, catalog_reading, outbox, rounds, schedule_clock, stream_pages
+from eduhub.sync import applying, auth, catalog_reading, outbox, rounds, schedule_clock, stream_pages, traffic
 from eduhub.sync.courier import about, acks, giving, layout
 from eduhub.sync.courier.folder import FolderCarrier, FolderLink
 from eduhub.sync.courier.reports import TakenIn
 from eduhub.sync.courier.stick import Stick
 from eduhub.sync.fetching import fetch, wanted
+from eduhub.sync.ledger import Ledger
 from eduhub.sync.models import Node, Upstream
 
 log = logs.logger(__name__)
@@ -188,10 +189,11 @@ class _Taking:
             return
         carrier = FolderCarrier(stick, installation.blobs.has)
         try:
-            done = fetch.run(
-                installation, FolderLink(stick, head), carrier, org_uid, today,
-                lambda share: self._on_progress(0.1 + 0.85 * share), lambda: True, carrier.brings,
-            )  # fmt: skip
+            with Ledger(installation) as ledger, ledger.by(traffic.STICK):
+                done = fetch.run(
+                    installation, FolderLink(stick, head), carrier, ledger, org_uid, today,
+                    lambda share: self._on_progress(0.1 + 0.85 * share), lambda: True, carrier.brings,
+                )  # fmt: skip
             self._report.parts, self._report.disk_full = done.parts, done.disk_full
         finally:
             self._report.bytes, self._report.damaged = carrier.bytes, len(carrier.damaged)

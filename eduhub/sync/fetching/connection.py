@@ -21,6 +21,8 @@ import h11
 
 from eduhub import __version__
 from eduhub.sync.fetching.address import Address, Place
+from eduhub.sync.fetching.meter import Meter
+from eduhub.sync.fetching.pace import OPEN_BUFFER
 
 _READ_BYTES = 64 << 10
 _MAX_REFUSAL_BYTES = 64 << 10
@@ -86,12 +88,13 @@ class _Exchange:
 class Connection:
     """Non-blocking. Ranges may be asked for at any time; call `carry` when the socket is ready."""
 
-    def __init__(self, address: Address, place: Place, tls: ssl.SSLContext | None, now_s: float) -> None:
-        """Begins to connect. Raises Broken."""
-        self._address, self._tls, self.place = address, tls, place
+    def __init__(self, address: Address, place: Place, tls: ssl.SSLContext | None, now_s: float, meter: Meter, buffer: int | None = None) -> None:
+        """Begins to connect; `buffer` is how many bytes the kernel may keep unread, None: as it likes. Raises Broken."""
+        self._address, self._tls, self._meter, self.place = address, tls, meter, place
         self.begun_s = self.heard_s = now_s
         self.round_trip_s: float | None = None  # of the first packets, once they were answered
         self.is_open = False
+        self.read = 0  # bytes, with their headers
         self.wants_to_write = True  # for a selector: a socket that is not connected yet becomes writable when it is
         self._has_answered = False
         self._out = bytearray()
@@ -100,6 +103,9 @@ class Connection:
             self.socket = socket.socket(place.family, socket.SOCK_STREAM)
         except OSError as error:
             raise Broken(str(error)) from error
+        self._meter.watch(self.socket)
+        self._buffer: int | None = None
+        self.keep_unread(buffer)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, AttributeError):  # Linux only
@@ -138,15 +144,27 @@ class Connection:
             self.heard_s = now_s  # until now nobody was to speak
         self._exchanges.append(_Exchange(wanted, http, is_behind=bool(self._exchanges)))
 
-    def carry(self, now_s: float, *, may_read: bool = True) -> Iterator[Came | Ended]:
-        """Connect on, send, and give what has come. Raises Broken."""
+    @property
+    def has_unseen(self) -> bool:
+        """Whether bytes lie here that no selector tells of: TLS has unpacked them, and nobody has read them."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.is_open and self.socket.pending() > 0
+
+    def keep_unread(self, buffer: int | None) -> None:
+        """From here on the kernel may keep so many bytes unread; None: many. It cannot be made to forget what it has."""
+        if buffer != self._buffer:
+            self._buffer = buffer
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, (buffer or OPEN_BUFFER) // 2)  # Linux doubles it
+
+    def carry(self, now_s: float, *, may_read: bool = True, most: int | None = None) -> Iterator[Came | Ended]:
+        """Connect on, send, and give what has come, at the most `most` bytes. Raises Broken."""
         try:
             if not self.is_open:
                 self._open(now_s)
             if self.is_open:
                 self._send()
                 if may_read:
-                    yield from self._receive(now_s)
+                    yield from self._receive(now_s, most)
         except h11.RemoteProtocolError as error:
             raise Broken(f"{type(error).__name__}: {error}", self._exchanges[0].range) from error
         except ConnectionError as error:
@@ -156,6 +174,7 @@ class Connection:
 
     def close(self) -> None:
         """End it; nothing is lost but what was on its way."""
+        self._meter.left(self.socket)
         with contextlib.suppress(OSError):
             self.socket.close()
 
@@ -170,9 +189,11 @@ class Connection:
                 return  # not connected yet
             self.round_trip_s, self.heard_s = now_s - self.begun_s, now_s
             if self._tls is not None:
+                plain = self.socket
                 self.socket = self._tls.wrap_socket(
-                    self.socket, do_handshake_on_connect=False, server_hostname=self._address.host
+                    plain, do_handshake_on_connect=False, server_hostname=self._address.host
                 )
+                self._meter.is_now(plain, self.socket)
         if isinstance(self.socket, ssl.SSLSocket):
             try:
                 self.socket.do_handshake()
@@ -190,15 +211,18 @@ class Connection:
                 return
         self.wants_to_write = False
 
-    def _receive(self, now_s: float) -> Iterator[Came | Ended]:
-        while True:
+    def _receive(self, now_s: float, most: int | None) -> Iterator[Came | Ended]:
+        while most is None or most > 0:
+            asked = _READ_BYTES if most is None else min(_READ_BYTES, most)
             try:
-                received = self.socket.recv(_READ_BYTES)
+                received = self.socket.recv(asked)
             except _NOT_YET:
                 return
             self.heard_s = now_s
+            self.read += len(received)
+            most = None if most is None else most - len(received)
             yield from self._understand(received)
-            if len(received) < _READ_BYTES and not isinstance(self.socket, ssl.SSLSocket):
+            if len(received) < asked and not isinstance(self.socket, ssl.SSLSocket):
                 return
 
     def _refused(self) -> Range | None:

@@ -27,6 +27,7 @@ from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
+from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.releases import fetching as releases
 
@@ -57,13 +58,13 @@ class Fetched:
 
 
 def run(
-    installation: Installation, link: Asked, carrier: Carrier, org_uid: str, today: str | None,
+    installation: Installation, link: Asked, carrier: Carrier, ledger: Ledger, org_uid: str, today: str | None,
     on_progress: Callable[[float], None], may_go_on: Callable[[], bool], brings: Callable[[Want], bool] = lambda _want: True,
 ) -> Fetched:  # fmt: skip
     """Get what is wanted and missing. Raises LinkDown; everything that arrived until then is kept.
 
-    `on_progress` is called all the time, and may raise; no part is begun once `may_go_on` says no. What the carrier
-    is known not to have is not asked for (`brings`).
+    `on_progress` is called all the time, and may raise; no part is begun once `may_go_on` says no. What comes is told to
+    `ledger`, by lesson. What the carrier is known not to have is not asked for (`brings`).
     """
     done = Fetched()
     with installation.database.read() as session:
@@ -72,15 +73,22 @@ def run(
         missing = [package_id for package_id in courses if package_id not in complete]
         # A package that the catalog does not speak of yet waits: the catalog alone says what is published.
         catalog_says = published.of(session, missing)
+        lessons = wanted.lessons_of(session, missing)
+
+    def came(package_id: str, count: int) -> None:
+        if count:
+            ledger.came(lessons.get(package_id, ""), count)
+        ledger.turn()
+
     passes = _passes(link, [package_id for package_id in missing if package_id in catalog_says], done)
     try:
-        manifests = _manifests(installation, carrier, passes, catalog_says, courses, lambda: on_progress(0.0))
+        manifests = _manifests(installation, carrier, passes, catalog_says, courses, came, lambda: on_progress(0.0))
         with installation.database.read() as session:
             held = wanted.revealed(session, manifests)
         wants = wanted.plan(manifests, held)
         _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
         wants = [want for want in wants if brings(want)]
-        _get_all(installation, carrier, passes, wants, done, on_progress, may_go_on)
+        _get_all(installation, carrier, passes, wants, done, came, on_progress, may_go_on)
     except DiskFull:
         done.disk_full = True
     if done.disk_full:
@@ -113,7 +121,7 @@ def _passes(link: Asked, missing: list[str], done: Fetched) -> dict[str, str]:
 
 def _manifests(
     installation: Installation, carrier: Carrier, passes: dict[str, str], catalog_says: dict[str, Published],
-    courses: dict[str, str], on_turn: Callable[[], None],
+    courses: dict[str, str], came: Callable[[str, int], None], on_turn: Callable[[], None],
 ) -> dict[str, Manifest]:  # fmt: skip
     """The manifests of packages, from here or from the hub, taken in; without those that may not be trusted."""
     with installation.database.read() as session:
@@ -125,7 +133,11 @@ def _manifests(
         if manifest is not None:
             here[name] = manifest
 
-    carrier.run(Manifests({name: token for name, token in passes.items() if name not in here}, take_in, on_turn))
+    def on_bytes(package_id: str, count: int) -> None:
+        came(package_id, count)
+        on_turn()
+
+    carrier.run(Manifests({name: token for name, token in passes.items() if name not in here}, take_in, on_bytes))
     return {name: here[name] for name in passes if name in here}
 
 
@@ -157,15 +169,16 @@ def _taken_in(installation: Installation, listed: Published, received: bytes, co
 
 def _get_all(
     installation: Installation, carrier: Carrier, passes: dict[str, str], wants: list[Want], done: Fetched,
-    on_progress: Callable[[float], None], may_go_on: Callable[[], bool],
+    came: Callable[[str, int], None], on_progress: Callable[[float], None], may_go_on: Callable[[], bool],
 ) -> None:  # fmt: skip
     total = sum(want.bytes for want in wants) or 1
 
-    def came(count: int) -> None:
+    def on_bytes(package_id: str, count: int) -> None:
+        came(package_id, count)
         done.bytes += count
         on_progress(min(1.0, done.bytes / total))
 
-    with Blobs(installation, passes, wants, came, may_go_on) as blobs:
+    with Blobs(installation, passes, wants, on_bytes, may_go_on) as blobs:
         try:
             carrier.run(blobs)
         finally:

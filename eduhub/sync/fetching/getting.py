@@ -50,11 +50,12 @@ class _Blob:
 class Blobs:
     """Receives the parts of packages. Use it as a context manager: leaving it keeps what came, whatever happened.
 
-    `on_bytes` is told how many came, and with 0 that we are at it still: it may raise. `may_go_on` says whether to begin more.
+    `on_bytes` is told for which package they came, and how many; with 0, for none, that we are at it still: it may raise.
+    `may_go_on` says whether to begin more.
     """
 
     def __init__(
-        self, installation: Installation, passes: dict[str, str], wants: Iterable[Want], on_bytes: Callable[[int], None],
+        self, installation: Installation, passes: dict[str, str], wants: Iterable[Want], on_bytes: Callable[[str, int], None],
         may_go_on: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._installation, self._on_bytes, self._may_go_on = installation, on_bytes, may_go_on
@@ -87,7 +88,7 @@ class Blobs:
 
     def turn(self) -> None:
         """Ask whether to go on at all."""
-        self._on_bytes(0)
+        self._on_bytes("", 0)
 
     def more(self) -> Range | None:
         """The next piece to ask for."""
@@ -112,9 +113,9 @@ class Blobs:
 
     def take(self, asked: Range, at: int, payload: bytes) -> None:
         """Bytes of a piece. Raises DiskFull."""
-        self._on_bytes(len(payload))
-        self._refusals.came()
         blob = self._by_path.get(asked.path)
+        self._on_bytes(blob.packages[0] if blob is not None else "", len(payload))
+        self._refusals.came()
         if blob is None or blob.part is None:
             return  # given up meanwhile
         try:

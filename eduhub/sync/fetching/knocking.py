@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from eduhub.sync.fetching.address import Address, Place
 from eduhub.sync.fetching.connection import Broken, Connection
+from eduhub.sync.fetching.meter import Meter
 from eduhub.sync.fetching.patience import opening_s
 
 _TURN_S = 1.0  # after so long without an answer it is another address's turn
@@ -17,8 +18,9 @@ _AT_ONCE = 10
 class Door:
     """The connections to one upstream that are not open yet."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None) -> None:
-        self._address, self._tls = address, tls
+    def __init__(self, address: Address, tls: ssl.SSLContext | None, meter: Meter) -> None:
+        self._address, self._tls, self._meter = address, tls, meter
+        self.buffer: int | None = None  # of each new connection
         self._places: list[Place] = []  # of the host, looked up once: without a link that takes many seconds
         self._turn = 0
         self.knocks: list[Connection] = []
@@ -38,7 +40,7 @@ class Door:
         if any(knock.place == self._place and not knock.round_trip_s and now_s - knock.begun_s >= _TURN_S for knock in self.knocks):
             self._turn += 1  # nobody answers there, as yet
         try:
-            self.knocks.append(Connection(self._address, self._place, self._tls, now_s))
+            self.knocks.append(Connection(self._address, self._place, self._tls, now_s, self._meter, self.buffer))
         except Broken:
             self._turn += 1
             raise

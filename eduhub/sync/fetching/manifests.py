@@ -14,17 +14,21 @@ log = logs.logger(__name__)
 
 
 class Manifests:
-    """Receives them, and hands each on, by the package's id, as soon as it is here: a cut costs only what was under way."""
+    """Receives them, and hands each on, by the package's id, as soon as it is here: a cut costs only what was under way.
 
-    def __init__(self, passes: dict[str, str], on_whole: Callable[[str, bytes], None], on_turn: Callable[[], None]) -> None:
+    `on_bytes` is told of which package how many came; with 0, of none, that we are at it still: it may raise.
+    """
+
+
+    def __init__(self, passes: dict[str, str], on_whole: Callable[[str, bytes], None], on_bytes: Callable[[str, int], None]) -> None:
         self._waiting = [Range(f"/p/{name}/{name}", token, 0, MAX_MANIFEST_BYTES) for name, token in passes.items()]
         self._coming: dict[str, bytearray] = {}
-        self._on_whole, self._on_turn = on_whole, on_turn
+        self._on_whole, self._on_bytes = on_whole, on_bytes
         self._refusals = Refusals()
 
     def turn(self) -> None:
         """Ask whether to go on."""
-        self._on_turn()
+        self._on_bytes("", 0)
 
     def more(self) -> Range | None:
         """The next to ask for."""
@@ -32,6 +36,7 @@ class Manifests:
 
     def take(self, asked: Range, at: int, payload: bytes) -> None:
         """Bytes of one."""
+        self._on_bytes(asked.path[-64:], len(payload))
         self._refusals.came()
         self._coming.setdefault(asked.path, bytearray())[at:] = payload
 

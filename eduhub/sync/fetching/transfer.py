@@ -15,7 +15,7 @@ import random
 import selectors
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -25,6 +25,8 @@ from eduhub.sync.fetching.address import Address, trust
 from eduhub.sync.fetching.carrier import Receiver
 from eduhub.sync.fetching.connection import Broken, Came, Connection, Ended, Range
 from eduhub.sync.fetching.knocking import Door
+from eduhub.sync.fetching.meter import Meter
+from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.patience import all_silent_s, next_knock_s, one_silent_s, wait_s
 
 log = logs.logger(__name__)
@@ -62,7 +64,9 @@ class Transfer:
 
     def __init__(self, url: str, *, tls: ssl.SSLContext | None = None, patience_s: float = 120.0) -> None:
         address = Address.of(url)
-        self._door = Door(address, (tls or trust(url)) if address.is_tls else None)
+        self.meter = Meter()  # what passed its sockets, headers and all
+        self.pace = Pace()  # as fast as it comes
+        self._door = Door(address, (tls or trust(url)) if address.is_tls else None, self.meter)
         self._patience_s = patience_s
         self._lines: list[Connection] = []  # they carry
         self._back: deque[Range] = deque()  # asked for, and lost with their connection
@@ -148,6 +152,9 @@ class Transfer:
                     self._unanswered += 1
                     self._depth = 1 if self._unanswered > 1 else self._depth
                 self._replace(line, receiver)
+        self._door.buffer = self.pace.buffer(self._wanted_lines())
+        for line in self._lines:
+            line.keep_unread(self._door.buffer)
         missing = self._wanted_lines() - len(self._lines)
         self._door.keep(missing)  # while the link was down there were more
         has_more = self._following is not None or bool(self._back)
@@ -224,16 +231,8 @@ class Transfer:
 
     def _carry(self, selector: selectors.DefaultSelector, receiver: Receiver) -> None:
         """Wait for the sockets, then read and write where that is possible."""
-        by_socket: dict[int, Connection] = {}
-        for connection in [*self._door.knocks, *self._lines]:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.wants_to_write else 0)
-            selector.register(connection.fileno(), events)
-            by_socket[connection.fileno()] = connection
-        ready = selector.select(_TICK_S)
-        for number in by_socket:
-            selector.unregister(number)
-        for key, _events in ready:
-            connection, now_s = by_socket[key.fd], self._now_s()
+        for connection in self._ready(selector):
+            now_s = self._now_s()
             try:
                 if connection in self._lines:
                     self._read(connection, receiver, now_s)
@@ -246,8 +245,37 @@ class Transfer:
                 else:
                     self._door.failed(connection)
 
+    def _ready(self, selector: selectors.DefaultSelector) -> list[Connection]:
+        """Wait for the sockets, and for the pace; the connections on which something can be done."""
+        began_s = clock.monotonic_s()
+        may_read = self.pace.room(began_s) != 0
+        by_socket: dict[int, Connection] = {}
+        for connection in [*self._door.knocks, *self._lines]:
+            reads = selectors.EVENT_READ if may_read or connection not in self._lines else 0
+            events = reads | (selectors.EVENT_WRITE if connection.wants_to_write else 0)
+            if events:
+                selector.register(connection.fileno(), events)
+                by_socket[connection.fileno()] = connection
+        unseen = [line for line in self._lines if may_read and line.has_unseen]
+        found = [by_socket[key.fd] for key, _events in selector.select(0 if unseen else min(_TICK_S, self.pace.wait_s() or _TICK_S))]
+        for number in by_socket:
+            selector.unregister(number)
+        if not may_read:
+            self._elsewhere_s += clock.monotonic_s() - began_s  # nobody is silent: we do not listen
+        # Whoever was read the last is the first, so that a narrow room does not starve the others.
+        ready = dict.fromkeys([*found, *unseen])
+        return sorted(ready, key=lambda connection: connection.heard_s)
+
     def _read(self, line: Connection, receiver: Receiver, now_s: float) -> None:
-        for event in line.carry(now_s):
+        room = self.pace.room(clock.monotonic_s())
+        before = line.read
+        try:
+            self._take_in(line.carry(now_s, most=room), receiver, now_s)
+        finally:
+            self.pace.took(line.read - before)
+
+    def _take_in(self, events: Iterator[Came | Ended], receiver: Receiver, now_s: float) -> None:
+        for event in events:
             if isinstance(event, Came):
                 self._came_s = self._spoke_s = now_s
                 self._failures, self._why = 0, ""

@@ -52,6 +52,16 @@ def wanted_packages(session: Session, org_uid: str, today: str | None) -> dict[s
     return {str(package_id): course_uid for package_id, course_uid in found}
 
 
+def lessons_of(session: Session, package_ids: Iterable[str]) -> dict[str, str]:
+    """The lesson whose newest package each of these is."""
+    found: dict[str, str] = {}
+    ids = sorted(package_ids)
+    for at in range(0, len(ids), _AT_ONCE):
+        asked = select(Lesson.package_id, Lesson.uid).where(Lesson.package_id.in_(ids[at : at + _AT_ONCE]))
+        found.update((str(package_id), lesson_uid) for package_id, lesson_uid in session.execute(asked))
+    return found
+
+
 def is_wanted(part: Part) -> bool:
     """Whether a box fetches a part: all that is small or needed, and sound and pictures that old phones play."""
     if part.kind in {"audio", "video"}:

@@ -123,7 +123,7 @@ def run(
     wants = plan(found.release_id, manifest, installation.blobs)
     total, come = sum(want.bytes for want in wants) or 1, 0
 
-    def came(count: int) -> None:
+    def came(_release_id: str, count: int) -> None:
         nonlocal come
         come += count
         on_progress(min(1.0, come / total))
@@ -145,7 +145,7 @@ def _manifest(
     installation: Installation, carrier: Carrier, passes: Mapping[str, str], wanted: Offered, on_turn: Callable[[], None]
 ) -> Release | None:
     came: list[bytes] = []
-    carrier.run(Manifests(dict(passes), lambda _name, received: came.append(received), on_turn))
+    carrier.run(Manifests(dict(passes), lambda _name, received: came.append(received), lambda _name, _count: on_turn()))
     if not came or id_of(came[0]) != wanted.release_id:
         return None
     try:
