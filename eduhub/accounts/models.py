@@ -33,7 +33,7 @@ class RoleGrant(Travelling, Base):
     scope_kind: Mapped[str] = mapped_column(String(20))
     scope_uid: Mapped[str | None] = mapped_column(String(36), index=True)
     starts_on: Mapped[str] = mapped_column(String(10))
-    ended_on: Mapped[str | None] = mapped_column(String(10))
+    ended_on: Mapped[str | None] = mapped_column(String(10), index=True)
 
 
 class Credential(Travelling, Base):

@@ -18,11 +18,22 @@ from eduhub.changes.erasing import bury, erase, erase_values, erased
 from eduhub.changes.log import hold_machine, machine_uid, renew_machine, writing
 from eduhub.changes.merging import merge
 from eduhub.changes.models import STICKY_FIELDS, Change, FieldVersion, Machine, Tombstone, Travelling
-from eduhub.changes.reading import history, latest_seq, made_here, rows_changed_after, versions
+from eduhub.changes.reading import (
+    erased_after,
+    fields_changed_after,
+    history,
+    latest_erasure,
+    latest_seq,
+    made_here,
+    rows_changed_after,
+    values_ever,
+    versions,
+)
 from eduhub.changes.values import MAX_COUNTER, MAX_LEAD, FieldChange
 
 __all__ = [
     "MAX_COUNTER", "MAX_LEAD", "STICKY_FIELDS", "Change", "FieldChange", "FieldVersion", "Machine", "Tombstone",
-    "Travelling", "bury", "erase", "erase_values", "erased", "history", "hold_machine", "latest_seq", "machine_uid",
-    "made_here", "merge", "renew_machine", "rows_changed_after", "versions", "writing",
+    "Travelling", "bury", "erase", "erase_values", "erased", "erased_after", "fields_changed_after", "history", "hold_machine",
+    "latest_erasure", "latest_seq", "machine_uid", "made_here", "merge", "renew_machine", "rows_changed_after", "values_ever",
+    "versions", "writing",
 ]  # fmt: skip

@@ -27,9 +27,11 @@ def erased(session: Session, table_name: str, row_uids: Collection[str]) -> set[
 def bury(session: Session, table_name: str, row_uid: str, org_uid: str) -> None:
     """Take in a tombstone: whatever is held of the row goes, and whatever comes later is refused. Safe to repeat."""
     session.flush()
-    tick(session, step=0)  # a merge that runs at the same time is over, or waits until the tombstone stands
+    counter, _machine = tick(session)  # a merge that runs at the same time is over, or waits until the tombstone stands
     if session.get(Tombstone, (table_name, row_uid)) is None:
-        session.add(Tombstone(table_name=table_name, row_uid=row_uid, org_uid=org_uid, erased_ms=clock.now_ms()))
+        session.add(Tombstone(
+            table_name=table_name, row_uid=row_uid, org_uid=org_uid, erased_ms=clock.now_ms(), counter=counter
+        ))  # fmt: skip
         session.flush()
     erase_values(session, table_name, row_uid)
 

@@ -92,3 +92,4 @@ class Tombstone(Base):
     row_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     org_uid: Mapped[str] = mapped_column(String(36), index=True)
     erased_ms: Mapped[int]
+    counter: Mapped[int | None] = mapped_column(index=True)  # this machine's, when it was buried here; null: before that was kept

@@ -1,12 +1,12 @@
 """Reading the log: the present versions of a row, its history, and what is new in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from eduhub.changes.log import as_field_change, winning
-from eduhub.changes.models import Change
+from eduhub.changes.models import Change, Tombstone
 from eduhub.changes.values import FieldChange
 
 
@@ -41,6 +41,32 @@ def rows_changed_after(session: Session, after_seq: int) -> Iterator[tuple[str, 
         .group_by(Change.table_name, Change.row_uid)
     )
     yield from ((row[0], row[1], row[2]) for row in found)
+
+
+def fields_changed_after(session: Session, after_seq: int) -> dict[tuple[str, str], set[str]]:
+    """The fields of each row that were written after a line of the log, whether they won or not."""
+    found: dict[tuple[str, str], set[str]] = {}
+    asked = select(Change.table_name, Change.row_uid, Change.field).where(Change.seq > after_seq).distinct()
+    for table_name, row_uid, field in session.execute(asked):
+        found.setdefault((table_name, row_uid), set()).add(field)
+    return found
+
+
+def values_ever(session: Session, table_name: str, field: str, row_uids: Collection[str]) -> set[str]:
+    """Every text that was ever written to a field of some rows of one table, also what lost."""
+    asked = select(Change.value).where(Change.table_name == table_name, Change.row_uid.in_(row_uids), Change.field == field)
+    return {value for value in session.scalars(asked) if isinstance(value, str)}
+
+
+def erased_after(session: Session, counter: int) -> set[tuple[str, str]]:
+    """(table, row uid) of every row that was buried here after this machine's counter stood there."""
+    asked = select(Tombstone.table_name, Tombstone.row_uid).where(Tombstone.counter > counter)
+    return {(row[0], row[1]) for row in session.execute(asked)}
+
+
+def latest_erasure(session: Session) -> int:
+    """The counter of the newest tombstone; 0 when there is none that was counted."""
+    return session.execute(select(func.max(Tombstone.counter))).scalar() or 0
 
 
 def latest_seq(session: Session) -> int:

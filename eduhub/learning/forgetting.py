@@ -7,13 +7,12 @@ from sqlalchemy import String, cast, delete, select
 from sqlalchemy.orm import Session
 
 from eduhub.learning import progress
-from eduhub.learning.models import Event, Progress
+from eduhub.learning.models import Event
 
 
 def forget(session: Session, person_uid: str) -> None:
     """Remove the events and the progress of a person here. Safe to repeat."""
-    progress.stand_in_line(session)
-    session.execute(delete(Progress).where(Progress.person_uid == person_uid))
+    progress.remove(session, person_uid)
     session.execute(delete(Event).where(Event.actor_uid == person_uid))
     # What an adult reported of a whole class stays the others'; this one is taken out of it.
     named = select(Event).where(cast(Event.subject_uids, String).contains(person_uid))

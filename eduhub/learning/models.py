@@ -44,7 +44,10 @@ class Progress(Base):
     """How far one learner is in one lesson: computed from events, never the truth itself."""
 
     __tablename__ = "progress"
-    __table_args__ = (Index("ix_progress_lesson", "lesson_uid", "timeline_uid", "org_uid"),)
+    __table_args__ = (
+        Index("ix_progress_lesson", "lesson_uid", "timeline_uid", "org_uid"),
+        Index("ix_progress_person", "person_uid", "change_seq"),  # what of one person grew since
+    )
     person_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     timeline_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -56,6 +59,14 @@ class Progress(Base):
     last_event_uid: Mapped[str] = mapped_column(String(36))
     days: Mapped[list[str] | None]  # on which it was watched, by the devices' clocks: for showing; null: from before they were kept
     change_seq: Mapped[int] = mapped_column(index=True)  # grows with each change: what the stream reads
+
+
+class ProgressEnd(Base):
+    """The highest `change_seq` of progress that was removed: no number is given out twice. One row."""
+
+    __tablename__ = "progress_end"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    change_seq: Mapped[int]
 
 
 class LearnerPlace(Base):

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
 from eduhub.accounts.models import Person, RoleGrant
 from eduhub.errors import BadFormat, BadInput
 from eduhub.learning import tallies
-from eduhub.learning.models import Event, Progress
+from eduhub.learning.models import Event, Progress, ProgressEnd
 from eduhub.schools import calendars
 from eduhub.schools.models import Enrolment
 from eduhub.uids import parse_uid
@@ -134,6 +134,28 @@ def take(session: Session, found: Any) -> Progress:
     return row
 
 
+def remove(session: Session, person_uid: str, lesson_uid: str | None = None) -> None:
+    """Forget how far somebody is, in one lesson or (None) in all. The numbers of what goes are not given out again."""
+    stand_in_line(session)
+    latest = latest_seq(session)
+    end = session.get(ProgressEnd, 1)
+    if end is None:
+        session.add(ProgressEnd(id=1, change_seq=latest))
+    else:
+        end.change_seq = latest
+    in_lesson = () if lesson_uid is None else (Progress.lesson_uid == lesson_uid,)
+    session.execute(delete(Progress).where(Progress.person_uid == person_uid, *in_lesson))
+    session.flush()
+
+
+def latest_seq(session: Session) -> int:
+    """The highest `change_seq` that was given out here; 0 when none was."""
+    session.flush()
+    present = session.scalar(select(func.max(Progress.change_seq))) or 0
+    removed = session.scalar(select(ProgressEnd.change_seq)) or 0
+    return max(present, removed)
+
+
 def stand_in_line(session: Session) -> str:
     """Let writers of events and progress commit one after the other, so that no `change_seq` comes late.
 
@@ -198,8 +220,7 @@ def _set_spans(row: Progress, spans: list[Span]) -> None:
 
 
 def _next_seq(session: Session) -> int:
-    session.flush()
-    return (session.scalar(select(func.max(Progress.change_seq))) or 0) + 1
+    return latest_seq(session) + 1
 
 
 def _may_name_others(session: Session, person_uid: str) -> bool:

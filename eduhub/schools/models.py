@@ -77,5 +77,5 @@ class Enrolment(Travelling, Base):
     person_uid: Mapped[str] = mapped_column(String(36), index=True)
     group_uid: Mapped[str] = mapped_column(String(36), index=True)
     starts_on: Mapped[str] = mapped_column(String(10))
-    ended_on: Mapped[str | None] = mapped_column(String(10))
+    ended_on: Mapped[str | None] = mapped_column(String(10), index=True)  # whose last day was yesterday is asked each day
     end_reason: Mapped[str | None] = mapped_column(String(20))  # withdrawn, moved_group, transferred, graduated, mistake

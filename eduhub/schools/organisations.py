@@ -81,12 +81,22 @@ def get(session: Session, org_uid: str) -> Organisation:
 
 def path(session: Session, org_uid: str) -> list[Uid]:
     """The place itself, then those above it, nearest first. A parent that is not known here ends it."""
+    return [Uid(uid) for uid in _cut(*_walk(session, org_uid))]
+
+
+def decide_path(session: Session, org_uid: str) -> list[Uid]:
+    """All places that have a word in `path`: those that a ring cuts off too. As long as none of these changes, the path does not."""
+    return [Uid(uid) for uid in _walk(session, org_uid)[0]]
+
+
+def _walk(session: Session, org_uid: str) -> tuple[list[str], str | None]:
+    """Everything from a place upwards, and the place that was met again, if that ended it."""
     walked: list[str] = []
     at: str | None = org_uid
     while at is not None and at not in walked:
         walked.append(at)
         at = session.scalar(select(Organisation.parent_uid).where(Organisation.uid == at))
-    return [Uid(uid) for uid in _cut(walked, at)]
+    return walked, at
 
 
 def paths(session: Session) -> dict[str, list[Uid]]:

@@ -20,12 +20,11 @@ from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.learning import progress
-from eduhub.learning.models import Progress
 from eduhub.rosters import erasing
 from eduhub.sync import outbox
 from eduhub.sync.models import Node, StreamPage, Upstream
+from eduhub.sync.placing import PROGRESS
 from eduhub.sync.stream_pages import OpenedPage
-from eduhub.sync.streams import PROGRESS
 
 log = logs.logger(__name__)
 
@@ -78,9 +77,7 @@ def _apply(session: Session, org_uid: str, entry: dict[str, Any]) -> None:
             progress.take(session, found)
     elif table == PROGRESS and kind == "removal":
         person_uid, _, lesson_uid = uid.partition("/")
-        session.execute(
-            delete(Progress).where(Progress.person_uid == person_uid, Progress.lesson_uid == lesson_uid)
-        )
+        progress.remove(session, person_uid, lesson_uid)
     elif kind == "tombstone":
         changes.bury(session, table, uid, org_uid)
         if table == Person.__tablename__:

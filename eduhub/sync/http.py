@@ -107,7 +107,7 @@ class _Hub:
         with self._installation.database.write() as session:
             node = self._node(session, b"")
             epoch = catalog.state(session).epoch
-            streams.refresh(session, node.org_uid, self._installation.settings.database_url)
+            streams.refresh(session, node.org_uid)
             page = streams.page(session, node.org_uid, epoch=epoch, after=after)
             _note_contact(session, node, after)
             sealed = stream_pages.sealed_page(page.payload, self._installation.keys.publishing, node)

@@ -71,13 +71,15 @@ class StreamRow(Base):
 
 
 class StreamState(Base):
-    """Hub: the end of one school's stream, and how much of the change log it holds."""
+    """Hub: the end of one school's stream, and how much of the logs it holds. See streams.py."""
 
     __tablename__ = "stream_state"
     org_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     sequence: Mapped[int]
     change_seq: Mapped[int]
     progress_seq: Mapped[int]
+    erased_counter: Mapped[int | None]  # of the newest tombstone it knows of
+    day: Mapped[str | None] = mapped_column(String(10))  # for which it holds; null: it has to be made as a whole
 
 
 class StreamPage(Base):

@@ -1,7 +1,8 @@
 """Hub: the school streams. Latest state of every row a school may see, in the order it last moved.
 
 A stream is brought up to date when somebody asks for it: rows that changed, appeared or left since
-the last time get the next sequence numbers. One place per row, always its newest: a reader that
+the last time get the next sequence numbers. What was written since is read from the logs (`moved` says what of the
+school's sight it touches), and only that is asked again (`scope`) and placed (`placing`). One place per row, always its newest: a reader that
 was away for a year reads each row once. See docs/formats/school-stream.md.
 
 This module must not know HTTP or sealing, nor what a school may see (`scope`).
@@ -10,24 +11,23 @@ This module must not know HTTP or sealing, nor what a school may see (`scope`).
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
-from eduhub.changes import FieldVersion, Tombstone
+from eduhub.learning import progress
 from eduhub.learning.models import Progress
 from eduhub.signing import canonical
 from eduhub.sync import scope
 from eduhub.sync.models import StreamRow, StreamState
+from eduhub.sync.moved import Written, asked_again, hangs_on
+from eduhub.sync.placing import PROGRESS, Places
+from eduhub.sync.scope import Sight
 
 FORMAT = "eduhub-stream/1"
 MAX_ENTRIES, MAX_BYTES = 500, 256 * 1024
-PROGRESS = "progress"  # the table name of progress entries: they are computed, not travelling, rows
-
-# What each school's stream was last computed from, in this process: the day (a withdrawal dated tomorrow
-# takes effect without anybody writing a row), the ends of the logs, and how many rows were erased.
-_computed_from: dict[tuple[str, str], tuple[str, int, int, int]] = {}
-
+# So much of the log is read for one school. Who was away for longer is asked for as a whole.
+MOST_CHANGES = 20_000
 
 @dataclass(frozen=True)
 class Page:
@@ -38,87 +38,72 @@ class Page:
     more: bool
 
 
-def refresh(session: Session, org_uid: str, database_url: str) -> StreamState:
-    """Give every row that moved since the last call its new place; cheap when nothing did."""
-    today = clock.now().date().isoformat()
+@dataclass(frozen=True)
+class Ends:
+    """Where the logs of this hub end, and its day: a stream that has come so far lacks nothing."""
+
+    change_seq: int
+    progress_seq: int
+    erased_counter: int
+    day: str
+
+
+def ends(session: Session) -> Ends:
+    """Where they end now: three looks at the end of an index."""
+    return Ends(
+        changes.latest_seq(session), progress.latest_seq(session), changes.latest_erasure(session),
+        clock.now().date().isoformat(),
+    )  # fmt: skip
+
+
+def refresh(session: Session, org_uid: str) -> StreamState:
+    """Give every row that moved since the last call its new place. Costs what was written since, not what there is."""
     state = session.get(StreamState, org_uid, with_for_update=True)
     if state is None:
-        state = StreamState(org_uid=org_uid, sequence=0, change_seq=0, progress_seq=0)
+        state = StreamState(org_uid=org_uid, sequence=0, change_seq=0, progress_seq=0, erased_counter=None, day=None)
         session.add(state)
-    latest = changes.latest_seq(session)
-    latest_progress = session.scalar(select(func.max(Progress.change_seq))) or 0
-    erased = {(row[0], row[1]) for row in session.execute(select(Tombstone.table_name, Tombstone.row_uid))}
-    now = (today, latest, latest_progress, len(erased))
-    if state.change_seq == latest and _computed_from.get((database_url, org_uid)) == now:
+    now = ends(session)
+    if (state.change_seq, state.progress_seq, state.erased_counter, state.day) == (
+        now.change_seq, now.progress_seq, now.erased_counter, now.day
+    ):  # fmt: skip
         return state
-    visible = scope.of_school(session, org_uid, today)
-    places = {
-        (row.table_name, row.row_uid): row
-        for row in session.scalars(select(StreamRow).where(StreamRow.org_uid == org_uid))
-    }
-    _place_rows(session, state, visible.rows, places, erased)
-    _place_progress(session, state, visible.learners, places)
-    state.change_seq, state.progress_seq = latest, latest_progress
+    places = Places(session, state)
+    if not _bring_on(session, places, state, now):
+        make_whole(session, places, state.org_uid, now.day)
+    state.change_seq, state.progress_seq = now.change_seq, now.progress_seq
+    state.erased_counter, state.day = now.erased_counter, now.day
     session.flush()
-    _computed_from[(database_url, org_uid)] = now
     return state
 
 
-def _place_rows(
-    session: Session, state: StreamState, visible: frozenset[scope.Key], places: dict[scope.Key, StreamRow],
-    erased: set[scope.Key],
-) -> None:  # fmt: skip
-    # By the version of each row and not by the end of the log: erasing a row makes the log shorter.
-    newest = {(row[0], row[1]): int(row[2]) for row in session.execute(
-        select(FieldVersion.table_name, FieldVersion.row_uid, func.max(FieldVersion.change_seq))
-        .group_by(FieldVersion.table_name, FieldVersion.row_uid)
-    )}  # fmt: skip
-    for key in sorted(visible, key=lambda key: (newest.get(key, 0), key)):
-        place = places.get(key)
-        if place is None or place.kind != "row" or place.change_seq != newest.get(key, 0):
-            _move(session, state, places, key, "row", newest.get(key, 0))
-    for key in sorted(places):
-        place = places[key]
-        if key[0] == PROGRESS or key in visible:
-            continue
-        kind = "tombstone" if key in erased else "removal"
-        if place.kind not in {kind, "tombstone"}:
-            _move(session, state, places, key, kind, 0)
+def make_whole(session: Session, places: Places, org_uid: str, today: str) -> None:
+    """Ask for everything a school sees. Costs as much as there is."""
+    visible = scope.of_school(session, org_uid, today)
+    places.put_rows({key for key in places.of_tables(None) if key[0] != PROGRESS}, visible.rows)
+    places.put_progress(None, visible.learners)
 
 
-def _place_progress(
-    session: Session, state: StreamState, learners: frozenset[str], places: dict[scope.Key, StreamRow]
-) -> None:
-    """One place for each learner and lesson; it moves when that progress grew, or the learner came here."""
-    known = {key[1]: places[key] for key in places if key[0] == PROGRESS and places[key].kind == PROGRESS}
-    newest = func.max(Progress.change_seq)
-    found = session.execute(
-        select(Progress.person_uid, Progress.lesson_uid, newest)
-        .where(Progress.person_uid.in_(learners))
-        .group_by(Progress.person_uid, Progress.lesson_uid)
-        .order_by(newest)
+def _bring_on(session: Session, places: Places, state: StreamState, now: Ends) -> bool:
+    """Ask again for what was touched; False where all has to be asked for."""
+    if state.day is None or state.erased_counter is None or now.change_seq - state.change_seq > MOST_CHANGES:
+        return False
+    written = Written(
+        changes.fields_changed_after(session, state.change_seq), changes.erased_after(session, state.erased_counter)
     )
-    held = {f"{person_uid}/{lesson_uid}": int(change_seq) for person_uid, lesson_uid, change_seq in found}
-    for row_uid, change_seq in held.items():
-        if row_uid not in known or known[row_uid].change_seq != change_seq:
-            _move(session, state, places, (PROGRESS, row_uid), PROGRESS, change_seq)
-    for row_uid in sorted(known.keys() - held.keys()):
-        _move(session, state, places, (PROGRESS, row_uid), "removal", 0)
-
-
-def _move(
-    session: Session, state: StreamState, places: dict[scope.Key, StreamRow], key: scope.Key, kind: str, change_seq: int
-) -> None:
-    state.sequence += 1
-    place = places.get(key)
-    if place is None:
-        place = places[key] = StreamRow(
-            org_uid=state.org_uid, table_name=key[0], row_uid=key[1],
-            sequence=state.sequence, change_seq=change_seq, kind=kind,
-        )  # fmt: skip
-        session.add(place)
-    else:
-        place.sequence, place.kind, place.change_seq = state.sequence, kind, change_seq
+    sight = Sight(session, state.org_uid, now.day)
+    asked = asked_again(session, sight, state.org_uid, written, (state.day, now.day))
+    if asked.is_all:
+        return False
+    people = sight.people(asked.people)
+    visible = sight.plain(asked.rows) | sight.courses(asked.rows) | people.rows
+    candidates = {(table, uid) for table, uids in asked.rows.items() for uid in uids}
+    hanging = places.of_tables(scope.OF_PEOPLE) if asked.people is None else hangs_on(session, asked.people)
+    places.put_rows(candidates | hanging, visible)
+    places.put_progress(asked.people, people.learners)
+    if now.progress_seq > state.progress_seq and asked.people is not None:
+        learned = places.who_learned_since(state.progress_seq) - asked.people
+        places.put_grown_progress(sight.people(learned).learners, state.progress_seq)
+    return True
 
 
 def page(session: Session, org_uid: str, *, epoch: int, after: int) -> Page:
@@ -158,7 +143,7 @@ def _entry(session: Session, row: StreamRow) -> dict[str, Any]:
         found = session.scalars(
             select(Progress).where(Progress.person_uid == person_uid, Progress.lesson_uid == lesson_uid)
         )
-        entry["fields"] = [progress_as_json(progress) for progress in found]
+        entry["fields"] = [progress_as_json(row) for row in found]
     return entry
 
 
@@ -173,10 +158,10 @@ def _is_ended_here(session: Session, row: StreamRow) -> bool:
     return held.get("org_uid") == row.org_uid and held.get("role") not in scope.OPERATOR_ROLES
 
 
-def progress_as_json(progress: Progress) -> dict[str, Any]:
+def progress_as_json(found: Progress) -> dict[str, Any]:
     """One learner's progress in one time axis of a lesson, as it travels down."""
     return {
-        "person": progress.person_uid, "lesson": progress.lesson_uid, "timeline": progress.timeline_uid,
-        "org": progress.org_uid, "spans": progress.spans, "seen_ms": progress.seen_ms,
-        "watched_ms": progress.watched_ms, "position_ms": progress.position_ms, "last_event": progress.last_event_uid,
+        "person": found.person_uid, "lesson": found.lesson_uid, "timeline": found.timeline_uid,
+        "org": found.org_uid, "spans": found.spans, "seen_ms": found.seen_ms,
+        "watched_ms": found.watched_ms, "position_ms": found.position_ms, "last_event": found.last_event_uid,
     }  # fmt: skip

@@ -207,7 +207,7 @@ def test_a_row_keeps_one_place_however_often_it_changes(hub: Hub, box: Installat
 
 def page_for(hub: Hub, box: Installation, school: School, after: int = 0, epoch: int = 1) -> bytes:
     with hub.here.database.write() as session:
-        streams.refresh(session, school.org, hub.here.settings.database_url)
+        streams.refresh(session, school.org)
         return streams.page(session, school.org, epoch=epoch, after=after).payload
 
 
@@ -301,7 +301,7 @@ def test_whatever_the_roster_a_school_sees_only_who_belongs_to_it(hub: Hub, peop
                 ))  # fmt: skip
     for number, school in enumerate(schools):
         with hub.here.database.write() as session:
-            streams.refresh(session, school.org, hub.here.settings.database_url)
+            streams.refresh(session, school.org)
             page = parse_canonical(streams.page(session, school.org, epoch=1, after=0).payload)
         for entry in page["entries"]:
             text = str(entry)
