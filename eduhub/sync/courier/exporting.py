@@ -142,7 +142,7 @@ class _Export:
         while True:
             with installation.database.write() as session:
                 epoch = catalog.state(session).epoch
-                streams.refresh(session, node.org_uid, installation.settings.database_url)
+                streams.refresh(session, node.org_uid)
                 if after is None:
                     after = planning.stream_after(session, node, planning.known_want(session, node))
                 page = streams.page(session, node.org_uid, epoch=epoch, after=after)
