@@ -111,7 +111,7 @@ def run(
                     ledger.turn()
                     on_progress(share)
 
-                return _Round(installation, link, carrier or transfer, ledger, url).run(turn)
+                return _Round(installation, link, carrier or transfer, ledger, url, transfer.open_ahead).run(turn)
         except EduHubError as error:
             with installation.database.write() as session:
                 session.get_one(Upstream, url).last_error = error.code
@@ -133,9 +133,11 @@ def one_at_a_time(installation: Installation) -> Iterator[bool]:
 
 
 class _Round:
-    def __init__(self, installation: Installation, link: Link, carrier: Carrier, ledger: Ledger, url: str) -> None:
+    def __init__(
+        self, installation: Installation, link: Link, carrier: Carrier, ledger: Ledger, url: str, open_ahead: Callable[[], None]
+    ) -> None:  # fmt: skip
         self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
-        self._ledger = ledger
+        self._ledger, self._open_ahead = ledger, open_ahead
         self._report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
@@ -148,6 +150,7 @@ class _Round:
 
     def _meet(self, on_progress: Callable[[float], None]) -> None:
         greeting = self._hello()
+        self._open_ahead()
         if self._key_is_new(greeting):
             # After a rotation everything is signed by a key that only the catalog introduces.
             self._read_catalog(greeting)

@@ -201,7 +201,7 @@ def test_outages_do_not_turn_off_asking_for_two_ranges_at_once(serve: Serve, hou
         carrier.run(shelf := Shelf(all_of(PARTS)))
         assert carrier.counted.replaced >= 2
     assert shelf.came == PARTS
-    assert max(together[1:]) == 2
+    assert max(together[1:]) >= 2
 
 
 def test_bytes_that_all_came_are_not_asked_for_again_when_only_the_end_of_the_answer_is_lost(serve: Serve) -> None:

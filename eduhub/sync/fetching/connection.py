@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import ssl
+import struct
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,6 +45,12 @@ class Range:
     position: int
     end: int
     tries: int = 0
+    guess: int | None = None  # about how many bytes these will be, where `end` does not say
+
+    @property
+    def likely(self) -> int:
+        """About how many bytes are to come."""
+        return self.end - self.position if self.guess is None else max(0, min(self.guess, self.end) - self.position)
 
 
 class Broken(Exception):
@@ -125,6 +132,11 @@ class Connection:
         return [exchange.range for exchange in self._exchanges]
 
     @property
+    def coming(self) -> int:
+        """About how many bytes are on their way."""
+        return sum(exchange.range.likely for exchange in self._exchanges)
+
+    @property
     def is_stuck_between(self) -> bool:
         """Whether the next answer has not begun, though it was asked for before the last one ended."""
         return bool(self._exchanges) and self._exchanges[0].is_behind and not self._exchanges[0].begun
@@ -187,7 +199,7 @@ class Connection:
                 self.socket.getpeername()
             except OSError:
                 return  # not connected yet
-            self.round_trip_s, self.heard_s = now_s - self.begun_s, now_s
+            self.round_trip_s, self.heard_s = _round_trip_s(self.socket) or now_s - self.begun_s, now_s
             if self._tls is not None:
                 plain = self.socket
                 self.socket = self._tls.wrap_socket(
@@ -286,6 +298,15 @@ class Connection:
         wanted.position += len(payload)
         wanted.tries = 0
         return Came(wanted, at, payload)
+
+
+def _round_trip_s(opened: socket.socket) -> float | None:
+    """As the kernel measured it: we may look at a connection long after it opened. None where the kernel does not say (tcp_info of Linux)."""
+    try:
+        found = struct.unpack_from("I", opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 68)[0]
+    except (OSError, AttributeError, struct.error):
+        return None
+    return found / 1e6 or None
 
 
 def _number(text: str) -> float | None:

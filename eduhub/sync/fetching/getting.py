@@ -8,7 +8,7 @@ What is wrong with one blob is its own fault: it is left for the next round, and
 
 import contextlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,12 +22,14 @@ from eduhub.errors import DiskFull, EduHubError, HashMismatch
 from eduhub.installation import Installation
 from eduhub.sync import reporting
 from eduhub.sync.fetching.connection import Range
-from eduhub.sync.fetching.partial import MAX_TRIES, PartFile
+from eduhub.sync.fetching.partial import GRAIN_BYTES, MAX_TRIES, PartFile
 from eduhub.sync.fetching.refusals import Refusals
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.models import FetchState
 
 log = logs.logger(__name__)
+
+SHARED_BY = 8  # ranges that are under way at the same time, on a link that is long
 
 
 @dataclass
@@ -40,7 +42,7 @@ class _Blob:
     packages: list[str]  # in which it is a part
     pieces: str | None = None  # the blob that lists its pieces
     part: PartFile | None = None
-    asked: set[int] = field(default_factory=set)  # pieces that are under way
+    under_way: list[Range] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -91,7 +93,7 @@ class Blobs:
         self._on_bytes("", 0)
 
     def more(self) -> Range | None:
-        """The next piece to ask for."""
+        """The next piece, or some grains of one, to ask for."""
         if not self._may_go_on():
             self._was_stopped = True
             return None
@@ -99,7 +101,7 @@ class Blobs:
             try:
                 if blob.part is None and not self._begin(blob):
                     continue
-                wanted = self._next_piece(blob)
+                wanted = self._next_range(blob)
             except HashMismatch as error:
                 self._throw_away(blob, error)
                 continue
@@ -134,7 +136,7 @@ class Blobs:
         blob = self._by_path.get(asked.path)
         if blob is None or blob.part is None:
             return
-        blob.asked.discard((asked.end - 1) // PIECE_BYTES)
+        blob.under_way.remove(asked)
         if blob.part.is_whole():
             self._finish(blob)
 
@@ -159,16 +161,25 @@ class Blobs:
         with self._installation.blobs.open(pieces) as file:
             return file.read()
 
-    def _next_piece(self, blob: _Blob) -> Range | None:
+    def _next_range(self, blob: _Blob) -> Range | None:
         assert blob.part is not None
         if not blob.part.can_go_on():
             return None
-        for first, end in blob.part.missing():
-            number = first // PIECE_BYTES
-            if number not in blob.asked:
-                blob.asked.add(number)
-                return Range(blob.path, blob.token, first, end)
+        for first, end in _without(blob.part.missing(), blob.under_way):
+            wanted = Range(blob.path, blob.token, first, min(end, first // GRAIN_BYTES * GRAIN_BYTES + self._at_once()))
+            blob.under_way.append(wanted)
+            return wanted
         return None
+
+    def _at_once(self) -> int:
+        """How much to ask for at once: towards the end less, or most connections would wait for the slowest one's piece."""
+        left = 0
+        for blob in self._blobs.values():
+            held = blob.part.held() if blob.part is not None else 0
+            left += blob.bytes - held - sum(asked.end - asked.position for asked in blob.under_way)
+            if left >= SHARED_BY * PIECE_BYTES:
+                return PIECE_BYTES
+        return max(GRAIN_BYTES, left // SHARED_BY // GRAIN_BYTES * GRAIN_BYTES)
 
     def _finish(self, blob: _Blob) -> None:
         """Into the store, then revealed."""
@@ -239,6 +250,20 @@ class Blobs:
         often = select(FetchState.sha256, FetchState.bad_pieces).where(FetchState.bad_pieces >= 2 * MAX_TRIES)
         with self._installation.database.read() as session:
             return {name for name, bad_pieces in session.execute(often) if _chance() >= MAX_TRIES / bad_pieces}
+
+
+def _without(gaps: Iterable[tuple[int, int]], under_way: Iterable[Range]) -> Iterator[tuple[int, int]]:
+    """What of some gaps nobody brings as yet; what is under way ends where a grain ends."""
+    coming = sorted((asked.position, asked.end) for asked in under_way)
+    for first, end in gaps:
+        at = first
+        for position, until in coming:
+            if at < until and position < end:
+                if at < position:
+                    yield at, position
+                at = until
+        if at < end:
+            yield at, end
 
 
 def _chance() -> float:

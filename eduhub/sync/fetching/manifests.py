@@ -12,6 +12,8 @@ from eduhub.sync.fetching.refusals import Refusals
 
 log = logs.logger(__name__)
 
+LIKELY_BYTES = 6 << 10  # of a manifest
+
 
 class Manifests:
     """Receives them, and hands each on, by the package's id, as soon as it is here: a cut costs only what was under way.
@@ -19,9 +21,8 @@ class Manifests:
     `on_bytes` is told of which package how many came; with 0, of none, that we are at it still: it may raise.
     """
 
-
     def __init__(self, passes: dict[str, str], on_whole: Callable[[str, bytes], None], on_bytes: Callable[[str, int], None]) -> None:
-        self._waiting = [Range(f"/p/{name}/{name}", token, 0, MAX_MANIFEST_BYTES) for name, token in passes.items()]
+        self._waiting = [Range(f"/p/{name}/{name}", token, 0, MAX_MANIFEST_BYTES, guess=LIKELY_BYTES) for name, token in passes.items()]
         self._coming: dict[str, bytearray] = {}
         self._on_whole, self._on_bytes = on_whole, on_bytes
         self._refusals = Refusals()

@@ -1,7 +1,7 @@
-"""Node: the bytes of one blob while they arrive, in work/<sha256>.part, in any order of its pieces.
+"""Node: the bytes of one blob while they arrive, in work/<sha256>.part, in any order of its grains.
 
-Each piece of 128 KiB grows from its own beginning, so several connections can bring pieces of one blob at once. A piece
-is checked against the piece list when it is whole; one that does not fit is forgotten and fetched again alone.
+Each grain, a quarter of a piece of 128 KiB, grows from its own beginning, so several connections can bring one blob at once. A
+piece is checked against the piece list when it is whole; one that does not fit is forgotten and fetched again alone.
 
 How far each piece has come is kept in memory and, when fetching ends in good order, in work/<sha256>.come. After a kill that
 file is missing: then what is true about a blob is what its bytes hash to, and a piece that was under way is fetched
@@ -24,6 +24,7 @@ from eduhub.delivery.disk import disk_full_named
 from eduhub.delivery.package import PIECE_BYTES, piece_count
 from eduhub.errors import HashMismatch
 
+GRAIN_BYTES = PIECE_BYTES // 4  # what one connection alone brings at the least
 # Lessons leave this much of the disk to what the children do: the database must be able to grow by it.
 KEPT_FREE_BYTES = 64 << 20
 MAX_TRIES = 3  # of one piece, in one round: a line that flips bits that often is not the piece's fault
@@ -37,10 +38,11 @@ class PartFile:
         self.sha256, self.size, self.bad_pieces = sha256, size, 0
         self._note = folder / f"{sha256}.come"
         self._count = piece_count(size)
+        self._first_missing = 0  # grains before it are here
         self._hashes: bytes | None = None
         self._tries: dict[int, int] = {}
         self._file: int | None = None
-        self._come: list[int] = []  # bytes from the beginning of each piece
+        self._come: list[int] = []  # bytes from the beginning of each grain
         self._checked: set[int] = set()
         self._guessed: set[int] = set()  # pieces that may be here: a kill left no note
 
@@ -91,24 +93,34 @@ class PartFile:
         return sum(self._come)
 
     def missing(self) -> Iterator[tuple[int, int]]:
-        """(first, end) of what is missing of each piece."""
-        for number in range(self._count):
-            end = self._end(number)
-            first = number * PIECE_BYTES + self._come[number]
-            if first < end:
-                yield first, end
+        """(first, end) of every gap, none of them longer than a piece; a gap may begin in a grain, and ends with one."""
+        while self._first_missing < len(self._come) and not self._is_missing(self._first_missing):
+            self._first_missing += 1
+        grain = self._first_missing
+        while grain < len(self._come):
+            first, grain = grain * GRAIN_BYTES + self._come[grain], grain + 1
+            if first == self._grain_end(grain - 1):
+                continue
+            while grain < len(self._come) and grain * GRAIN_BYTES % PIECE_BYTES and not self._come[grain]:
+                grain += 1
+            yield first, self._grain_end(grain - 1)
 
     def write(self, at: int, payload: bytes) -> None:
-        """Take bytes that follow what is here of their piece. Raises DiskFull, HashMismatch."""
-        number = at // PIECE_BYTES
-        behind = number * PIECE_BYTES + self._come[number] - at
-        wanted = payload[max(0, behind) : self._end(number) - at]
+        """Take bytes that follow what is here of their grain. Raises DiskFull, HashMismatch."""
+        while payload:
+            grain = at // GRAIN_BYTES
+            count = self._grain_end(grain) - at
+            self._grow(grain, at, payload[:count])
+            at, payload = at + count, payload[count:]
+
+    def _grow(self, grain: int, at: int, payload: bytes) -> None:
+        behind = grain * GRAIN_BYTES + self._come[grain] - at
         if behind < 0 or self._file is None:
             raise ValueError("bytes that follow nothing")
         with disk_full_named():
-            _write_all(self._file, wanted, at + behind)
-        self._come[number] += len(wanted)
-        self._check(number)
+            _write_all(self._file, payload[behind:], at + behind)
+        self._come[grain] += len(payload[behind:])
+        self._check(grain * GRAIN_BYTES // PIECE_BYTES)
 
     def is_whole(self) -> bool:
         """Whether every piece is here and fits."""
@@ -117,11 +129,21 @@ class PartFile:
     def _end(self, number: int) -> int:
         return min((number + 1) * PIECE_BYTES, self.size)
 
+    def _grain_end(self, grain: int) -> int:
+        return min((grain + 1) * GRAIN_BYTES, self.size)
+
+    def _grains(self, number: int) -> range:
+        """Of a piece."""
+        return range(number * PIECE_BYTES // GRAIN_BYTES, -(-self._end(number) // GRAIN_BYTES))
+
+    def _is_missing(self, grain: int) -> bool:
+        return grain * GRAIN_BYTES + self._come[grain] < self._grain_end(grain)
+
     def _check(self, number: int) -> None:
         if self._hashes == b"":
             if self.held() == self.size:
                 self._judge(range(self._count), self._hash_of(0, self.size) == bytes.fromhex(self.sha256))
-        elif self._hashes is not None and number * PIECE_BYTES + self._come[number] == self._end(number):
+        elif self._hashes is not None and not any(self._is_missing(grain) for grain in self._grains(number)):
             first = number * PIECE_BYTES
             self._judge([number], self._hash_of(first, self._end(number) - first) == self._hashes[number * 32 : number * 32 + 32])
 
@@ -131,7 +153,9 @@ class PartFile:
             return
         guessed = False
         for number in numbers:
-            self._come[number] = 0
+            for grain in self._grains(number):
+                self._come[grain] = 0
+            self._first_missing = min(self._first_missing, self._grains(number).start)
             guessed = guessed or number in self._guessed
         if guessed:
             return
@@ -157,21 +181,22 @@ class PartFile:
 
     def _recall(self) -> None:
         """How far it had come. A note that says too much is found out by the hashes."""
-        self._come = [0] * self._count
+        self._come, self._first_missing = [0] * -(-self.size // GRAIN_BYTES), 0
         size = os.fstat(self._file).st_size if self._file is not None else 0
         try:
             noted = json.loads(self._note.read_text())
         except (FileNotFoundError, ValueError):
             noted = None
         self._note.unlink(missing_ok=True)  # from here on it may say too little, or after a power cut too much
-        if isinstance(noted, list) and len(noted) == self._count:
-            for number, come in enumerate(noted):
-                room = min(self._end(number), size) - number * PIECE_BYTES
-                self._come[number] = max(0, min(int(come), room)) if isinstance(come, int) else 0
+        if isinstance(noted, list) and len(noted) == len(self._come):
+            for grain, come in enumerate(noted):
+                room = min(self._grain_end(grain), size) - grain * GRAIN_BYTES
+                self._come[grain] = max(0, min(int(come), room)) if isinstance(come, int) else 0
             return
         for number in range(self._count):
             if self._end(number) <= size:
-                self._come[number] = self._end(number) - number * PIECE_BYTES
+                for grain in self._grains(number):
+                    self._come[grain] = self._grain_end(grain) - grain * GRAIN_BYTES
                 self._guessed.add(number)
 
 

@@ -34,10 +34,12 @@ log = logs.logger(__name__)
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
-DEPTH = 2  # ranges asked for on one connection
+DEPTH = 2  # ranges asked for on one connection, ...
+SMALL_BYTES, MOST = 48 << 10, 8  # ... and more while they are small and all is well: else each costs its share of a round trip
 # Above this round trip a connection alone cannot fill the link.
 LONG_ROUND_TRIP_S, FEW, MANY = 0.25, 2, 4
 MAX_TRIES = 8  # of a range, without a byte: half a minute when nothing else comes either, some seconds otherwise
+AHEAD_S = 10.0  # one that has not opened by then will be tried anew
 _BROKE = 502  # the status of an answer that was none
 _TICK_S = 0.1
 
@@ -88,9 +90,19 @@ class Transfer:
         for line in self._lines:
             line.close()
 
+    def open_ahead(self) -> None:
+        """Begin to connect, so that what will be asked for first need not wait for that; returns at once."""
+        try:
+            self._door.look_up()
+            while len(self._lines) + len(self._door.knocks) < MANY:
+                self.counted.opened += self._door.knock(self._now_s())
+        except Broken as error:  # `run` will try again
+            log.debug("nothing was opened ahead", why=str(error))
+
     def run(self, receiver: Receiver) -> None:
         """Get all that the receiver wants, and return when it wants no more. Raises LinkDown, and what the receiver raises."""
         self._begin_anew()
+        self._let_in(receiver)
         self._following = self._aside(receiver.more)
         with selectors.DefaultSelector() as selector:
             while self._following or self._back or any(line.ranges for line in self._lines):
@@ -111,6 +123,17 @@ class Transfer:
         self._back.clear()
         self._came_s = self._spoke_s = self._now_s()
 
+    def _let_in(self, receiver: Receiver) -> None:
+        """Take up what was opened ahead; a server soon hangs up on who does not speak."""
+        now_s = self._now_s()
+        for knock in list(self._door.knocks):
+            try:
+                self._open(knock, receiver, now_s)
+            except Broken:
+                self._door.drop(knock)
+            if knock in self._door.knocks and now_s - knock.begun_s > AHEAD_S:
+                self._door.drop(knock)
+
     def _now_s(self) -> float:
         """A clock that stands still while the receiver works."""
         return clock.monotonic_s() - self._elsewhere_s
@@ -126,15 +149,19 @@ class Transfer:
     def _ask(self, receiver: Receiver, now_s: float) -> None:
         """Fill the connections, the emptiest first."""
         while now_s >= self._held_until_s and (self._following or self._back):
-            free = [line for line in self._lines if len(line.ranges) < self._depth]
+            free = [line for line in self._lines if self._has_room(line)]
             if not free:
                 return
-            line = min(free, key=lambda line: len(line.ranges))
+            line = min(free, key=lambda line: line.coming)
             if self._back:
                 line.ask(self._back.popleft(), now_s)
             elif self._following:
                 line.ask(self._following, now_s)
                 self._following = self._aside(receiver.more)
+
+    def _has_room(self, line: Connection) -> bool:
+        asked, is_well = len(line.ranges), self._depth == DEPTH and not self._failures
+        return asked < self._depth or (is_well and asked < MOST and line.coming < SMALL_BYTES)
 
     # --- connections ----------------------------------------------------------------
 
