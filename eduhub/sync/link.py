@@ -16,12 +16,14 @@ from typing import Any, Protocol
 
 import httpx
 
-from eduhub import __version__
+from eduhub import __version__, logs
 from eduhub.errors import BadFormat, EduHubError, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.meter import Meter
+
+log = logs.logger(__name__)
 
 PREFIX = "/sync/v1"
 MAX_ANSWER_BYTES = 16 << 20
@@ -54,6 +56,7 @@ class Link:
         self._nonce: str | None = None
         self.meter = Meter()  # what passed its sockets, headers and all
         self._connecting: socket.socket | None = None
+        self._was_answered = False  # on the connection that there is
         self._client = httpx.Client(
             base_url=url, transport=transport, verify=tls or trust(url), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
             headers={"User-Agent": f"EduHub/{__version__}", "Accept-Encoding": "gzip"},
@@ -124,10 +127,23 @@ class Link:
             self.meter.total()
 
     def _send(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:
+        with _network_errors():
+            try:
+                return self._send_once(method, target, body, headers)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+                if not self._was_answered:
+                    raise
+                # Servers hang up on a connection that rested while parts were fetched, and nobody hears of it before the next
+                # request. Whatever a box asks for may be asked for twice.
+                log.debug("asked again over a new connection", why=type(error).__name__)
+            self._was_answered = False
+            return self._send_once(method, target, body, headers)
+
+    def _send_once(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:
         with (
-            _network_errors(),
             self._client.stream(method, target, content=body or None, headers=headers, extensions={"trace": self._trace}) as response,
         ):
+            self._was_answered = True
             received = bytearray()
             for block in response.iter_bytes():
                 received += block
