@@ -19,7 +19,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import auth, inbox, joining, nodes, passes, restoring, stream_pages, streams
+from eduhub.sync import auth, inbox, joining, nodes, passes, restoring, stream_pages, streams, told
 from eduhub.sync.link import PREFIX
 from eduhub.sync.mirrors import grants, serving
 from eduhub.sync.models import Node, NodeContact
@@ -49,6 +49,7 @@ def blueprint(installation: Installation) -> Blueprint:
     bp.add_url_rule("/stream", view_func=hub.stream, endpoint="stream")
     bp.add_url_rule("/outbox", view_func=hub.outbox, endpoint="outbox", methods=["POST"])
     bp.add_url_rule("/passes", view_func=hub.passes, endpoint="passes", methods=["POST"])
+    bp.add_url_rule("/status", view_func=hub.status, endpoint="status", methods=["POST"])
     bp.add_url_rule("/replay", view_func=hub.replay, endpoint="replay", methods=["POST"])
     return bp
 
@@ -133,6 +134,13 @@ class _Hub:
             if "grant" in found:
                 answer["grant"] = grants.make_if_new(session, self._installation, node, found["grant"])
             return _json(answer)
+
+    def status(self) -> Response:
+        body = _body()
+        with self._installation.database.write() as session:
+            node = self._node(session, body)
+            told.note(session, node.uid, told.unpacked(body))
+        return _json({})
 
     def replay(self) -> Response:
         body = _body()

@@ -34,6 +34,15 @@ class NodeContact(Base):
     disk_full_ms: Mapped[int | None]  # when it last said that its disk is full; null once a lesson has arrived since
 
 
+class BoxStatus(Base):
+    """Hub: what a box last said of itself, as told.py let it through."""
+
+    __tablename__ = "box_status"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    said: Mapped[dict[str, Any]]
+    told_ms: Mapped[int]  # when that was, by the hub's clock
+
+
 class Arrival(Base):
     """Hub: the newest revision of a lesson that a box has said it can show. See arrivals.py."""
 
@@ -164,3 +173,12 @@ class Traffic(Base):
     bytes_down: Mapped[int]
     bytes_up: Mapped[int]
     busy_ms: Mapped[int]  # in which parts were coming
+
+
+class StatusSaid(Base):
+    """Node: what it last said of itself, and when, so that it is not said again without a reason. One row."""
+
+    __tablename__ = "status_said"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    said: Mapped[dict[str, Any]]
+    said_steady_s: Mapped[int]

@@ -33,6 +33,7 @@ from eduhub.sync import (
     joining,
     outbox,
     restoring,
+    saying,
     schedule_clock,
     stream_pages,
     traffic,
@@ -164,6 +165,7 @@ class _Round:
         on_progress(0.15)
         self._fetch(lambda share: on_progress(0.15 + 0.8 * share))
         self._bring_home()  # what the fetching reported
+        saying.say(self._installation, self._link)
 
     def _upstream(self, session: Session) -> Upstream:
         return session.get_one(Upstream, self._url)
