@@ -42,14 +42,14 @@ def to_bytes(hub: str, root: str, greeting: dict[str, Any]) -> bytes:
 
 
 def read(stick: Stick) -> About | None:
-    """What lies on the stick; None when no hub has filled it. Raises NoCourier where it is none of ours."""
+    """What lies on the stick; None when no hub has filled it, or the stick lost it. Raises NoCourier where it is none of ours."""
     payload = stick.read(layout.ABOUT, max_bytes=layout.MAX_ABOUT_BYTES)
     if payload is None:
         return None
     try:
         found = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise NoCourier("about.json cannot be read") from error
+    except (ValueError, RecursionError):  # the hub writes it anew, and a box can still give
+        return None
     if not isinstance(found, dict) or found.get("format") != layout.FORMAT:
         raise NoCourier("about.json is of another format")
     hub, root, epoch = found.get("hub"), found.get("root"), found.get("epoch")

@@ -77,6 +77,8 @@ class _Taking:
             self._on_progress(0.1)
             self._step("parts", self._fetch)
             rounds.tidy(self._installation)
+        elif self._stick.size(layout.ABOUT) is not None:
+            self._note_refused("about", BadFormat("about.json cannot be read"))
         self._count_missing()
         self._give()
         self._on_progress(1.0)
