@@ -25,10 +25,11 @@ ACTIONS = frozenset({
     "media.give_room", "media.stop", "media.try_again", "plan.add", "plan.carry_on", "plan.drop", "plan.move",
     "schools.add_group", "schools.add_organisation", "schools.change_calendar", "schools.children_sign_in",
     "schools.consent", "schools.consent_ended", "schools.enrol", "schools.leave", "schools.move_child", "schools.withdraw",
-    "sync.new_code", "user.add",
+    "sync.lose_box", "sync.new_code", "sync.replace_box", "sync.report_stolen", "sync.revoke_box", "sync.two_machines", "user.add",
 })
 # fmt: on
 PUT_ASIDE = "sync.put_aside"
+TWIN = "sync.two_machines"  # a copy of a box's disk is in use beside it
 _PUT_ASIDE = re.compile(rf"{re.escape(PUT_ASIDE)}\.[a-z_]{{1,40}}")  # and a dot and the reason: what a box sent and may not
 
 

@@ -426,6 +426,13 @@ class NodeRefused(EduHubError):
     next_step = N_("Ask the operator of the hub.")
 
 
+class NodeReplaced(EduHubError):
+    code, status = "sync.node_replaced", 403
+    happened = N_("Another box has taken the place of this one.")
+    kept = N_("What was done here still goes home.")
+    next_step = N_("Use the new box, and switch this one off when nothing waits here any more.")
+
+
 # --- learning -----------------------------------------------------------------------
 
 

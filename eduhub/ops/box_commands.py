@@ -1,16 +1,24 @@
-"""Commands for schools' boxes: `node code` at the hub, `node join` and `sync now` on the box."""
+"""Commands for schools' boxes: `node code`, `replace` and `revoke` at the hub, `node join` and `sync now` on the box."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub import changes
+from eduhub.accounts import audit
 from eduhub.config import Settings
 from eduhub.errors import BadInput, NotFound
+from eduhub.installation import Installation
 from eduhub.ops.opening import ready
 from eduhub.ops.people_commands import find_organisation
 from eduhub.ops.showing import bar
 from eduhub.schools.models import Site
-from eduhub.sync import joining, nodes, rounds
+from eduhub.sync import joining, losing, nodes, replacing, rounds
 
 
 @click.group()
@@ -36,6 +44,53 @@ def code(settings: Settings, school: str, name: str) -> None:
     click.echo(made)
 
 
+@node.command("replace")
+@click.argument("name")
+@click.pass_obj
+def replace(settings: Settings, name: str) -> None:
+    """At the hub: make a code with which a spare box takes the place of the box NAME.
+
+    The spare bears the same name, and so the same address. From the moment it joins, the old box may
+    only bring home what it has. If it was stolen, shut it out: 'eduhub node revoke NAME --lost'.
+    """
+    with _hub(settings) as installation, installation.database.write() as session:
+        found = replacing.find(session, name)
+        made = nodes.replacing_code(session, installation, found)
+        audit.note(session, "sync.replace_box", by_uid=None, org_uid=found.org_uid, subject_uid=found.uid)
+    click.echo(made)
+
+
+@node.command("revoke")
+@click.argument("name")
+@click.option("--lost", is_flag=True, help="It was lost or stolen: end every card that it may know the hash of.")
+@click.pass_obj
+def revoke(settings: Settings, name: str, lost: bool) -> None:
+    """At the hub: shut the box NAME out, at once and for good.
+
+    What it has not brought home yet is not taken any more. The school's cards stay good, unless --lost.
+    """
+    with _hub(settings) as installation, changes.writing(installation.database) as session:
+        found = replacing.find(session, name)
+        audit.note(session, "sync.lose_box" if lost else "sync.revoke_box", by_uid=None, org_uid=found.org_uid, subject_uid=found.uid)
+        if not lost:
+            losing.shut_out(session, installation, found)
+            ended = 0
+        else:
+            ended = losing.lose(session, installation, found).cards
+    click.echo(f"The box {name} is shut out.")
+    if lost:
+        click.echo(f"Cards that open nothing any more: {ended}. The school's admin finds a button on their first page that prints new ones.")
+
+
+@node.command("replaced")
+@click.pass_obj
+def replaced(settings: Settings) -> None:
+    """On a box that took another's place: what of the old one is safe, and what is not here."""
+    with ready(settings) as installation, installation.database.read() as session:
+        told = replacing.held(session)
+    click.echo(_in_words(told) if told else "This box has taken nobody's place.")
+
+
 @node.command("join")
 @click.argument("hub")
 @click.argument("code", required=False)
@@ -52,7 +107,27 @@ def join(settings: Settings, hub: str, code: str | None) -> None:
     code = code or click.prompt("Code")
     with ready(settings) as installation:
         node_name = joining.join(installation, hub, code).name
+        with installation.database.read() as session:
+            told = replacing.held(session)
+    if told:
+        click.echo(_in_words(told))
     click.echo(f"This box is now {node_name} at {hub}. 'eduhub serve' now fetches lessons by itself; 'eduhub sync now' does it at once.")
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    said = []
+    for sentence in replacing.in_words(told):
+        moment = "" if sentence.time_ms is None else f"{datetime.fromtimestamp(sentence.time_ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"
+        said.append(sentence.text % (sentence.facts | {"time": moment}))
+    return "\n".join(said)
+
+
+@contextmanager
+def _hub(settings: Settings) -> Iterator[Installation]:
+    if settings.role != "hub":
+        raise BadInput("this is done at the hub")
+    with ready(settings) as installation:
+        yield installation
 
 
 @click.group()

@@ -41,7 +41,7 @@ def _count(session: Session, model: Any, *conditions: Any) -> int:
 def _hub(session: Session) -> dict[str, Any]:
     contacts = session.execute(select(func.max(NodeContact.last_ms))).scalar()
     return {
-        "boxes": _count(session, Node, Node.revoked_on.is_(None)),
+        "boxes": _count(session, Node, Node.revoked_on.is_(None), Node.ended_on.is_(None)),
         "last_heard_of_a_box": _moment(contacts),
     }
 

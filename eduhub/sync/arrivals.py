@@ -121,11 +121,11 @@ class _Said:
 
 
 def _boxes(session: Session, course: Course) -> dict[str, list[_Box]]:
-    """The boxes that are not shut out, by school, of the schools that the course reaches."""
+    """The boxes that are in use, by school, of the schools that the course reaches."""
     rows = session.execute(
         select(Node.uid, Node.org_uid, NodeContact.catalog_sequence, NodeContact.disk_full_ms)
         .outerjoin(NodeContact, NodeContact.node_uid == Node.uid)
-        .where(Node.revoked_on.is_(None))
+        .where(Node.revoked_on.is_(None), Node.ended_on.is_(None))
         .order_by(Node.uid)
     )
     found: dict[str, list[_Box]] = {}

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import clock
 from eduhub.delivery.trust import Keyring
-from eduhub.errors import BadFormat, BadInput, BadSignature, NodeRefused
+from eduhub.errors import BadFormat, BadInput, BadSignature, NodeRefused, NodeReplaced
 from eduhub.installation import Installation
 from eduhub.signing import Signature, SigningKey, canonical, key_id, verify
 from eduhub.sync.models import Node
@@ -61,14 +61,20 @@ def header(key: SigningKey, node_uid: str, nonce: str, method: str, target: str,
 
 
 def node_of(
-    session: Session, installation: Installation, line: str | None, method: str, target: str, body: bytes
-) -> Node:
-    """The box that signed this request. Raises NodeRefused when it is unknown, shut out or not the signer."""
+    session: Session, installation: Installation, line: str | None, method: str, target: str, body: bytes, *,
+    also_replaced: bool = False,
+) -> Node:  # fmt: skip
+    """The box that signed this request. Raises NodeRefused when it is unknown, shut out or not the signer.
+
+    One whose place another has taken raises NodeReplaced, unless `also_replaced`: it only brings things home.
+    """
     node_uid = named_in(line)
     node = session.get(Node, node_uid)
     if node is None or node.revoked_on is not None:
         raise NodeRefused("unknown or shut out", node=node_uid)
     check_signer(installation, bytes.fromhex(node.signing_public), line, method, target, body)
+    if node.ended_on is not None and not also_replaced:
+        raise NodeReplaced("another box has its place", node=node_uid)
     return node
 
 

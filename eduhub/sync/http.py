@@ -19,7 +19,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import auth, inbox, joining, nodes, passes, restoring, stream_pages, streams, told
+from eduhub.sync import auth, inbox, joining, nodes, passes, replacing, restoring, stream_pages, streams, told
 from eduhub.sync.link import PREFIX
 from eduhub.sync.mirrors import grants, serving
 from eduhub.sync.models import Node, NodeContact
@@ -51,6 +51,7 @@ def blueprint(installation: Installation) -> Blueprint:
     bp.add_url_rule("/passes", view_func=hub.passes, endpoint="passes", methods=["POST"])
     bp.add_url_rule("/status", view_func=hub.status, endpoint="status", methods=["POST"])
     bp.add_url_rule("/replay", view_func=hub.replay, endpoint="replay", methods=["POST"])
+    bp.add_url_rule("/replaced", view_func=hub.replaced, endpoint="replaced")
     return bp
 
 
@@ -117,7 +118,7 @@ class _Hub:
     def outbox(self) -> Response:
         body = _body()
         with self._installation.database.write() as session:
-            node = self._node(session, body)
+            node = self._node(session, body, also_replaced=True)
             changes.hold_machine(session)  # before the inbox of this box: as all who write the log
             received = inbox.receive(session, node, inbox.unpack(body))
             answer = inbox.acknowledgement(node, received, catalog.state(session).epoch, sha256_hex(body))
@@ -146,15 +147,22 @@ class _Hub:
         body = _body()
         pages = _parsed(body).get("pages")
         with self._installation.database.write() as session:
-            node = self._node(session, body)
+            node = self._node(session, body, also_replaced=True)
             changes.hold_machine(session)
             return _json(restoring.take_back(session, self._installation, node, pages))
 
-    def _node(self, session: Session, body: bytes) -> Node:
+    def replaced(self) -> Response:
+        with self._installation.database.read() as session:
+            report = replacing.report(session, self._node(session, b""))
+        signature = self._installation.keys.publishing.sign(replacing.FORMAT, canonical(report))
+        return _json({"replaced": report, "signature": signature.as_json()})
+
+    def _node(self, session: Session, body: bytes, *, also_replaced: bool = False) -> Node:
         target = request.full_path.rstrip("?")
         return auth.node_of(
-            session, self._installation, request.headers.get("Authorization"), request.method, target, body
-        )
+            session, self._installation, request.headers.get("Authorization"), request.method, target, body,
+            also_replaced=also_replaced,
+        )  # fmt: skip
 
 
 class _Mirror(_Hub):

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
-from eduhub import changes, logs
+from eduhub import changes, clock, logs
 from eduhub.accounts import audit
 from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadInput, NodeRefused
@@ -44,6 +44,7 @@ class Received:
     contiguous: int
     applied: int
     put_aside: int
+    digest: str | None = None  # of the row `contiguous`; None where that is not known
 
 
 def unpack(body: bytes) -> dict[str, Any]:
@@ -64,6 +65,9 @@ def unpack(body: bytes) -> dict[str, Any]:
     fits = isinstance(found, dict) and found.get("format") == outbox.FORMAT and isinstance(found.get("rows"), list)
     if not fits or type(found.get("oldest")) is not int or not 1 <= found["oldest"] < 2**53:
         raise BadFormat(f"not an {outbox.FORMAT}")
+    newest = found.get("newest", 0)
+    if type(newest) is not int or not 0 <= newest < 2**53:
+        raise BadFormat("the newest row has a number")
     try:
         parse_uid(found.get("incarnation"))
     except (BadInput, TypeError) as error:
@@ -81,9 +85,16 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
     if batch["oldest"] > state.contiguous + 1:
         # Older than 35 days and gone for good there: waiting for it would wait for ever.
         log.warning("a box no longer has rows that were lost here", node=node.uid, upto=batch["oldest"] - 1)
-        state.contiguous = batch["oldest"] - 1
+        state.contiguous, state.digest = batch["oldest"] - 1, None
+    rows = _in_order(batch["rows"])
+    if not _goes_on(state, batch, rows):
+        log.warning("two machines count under one name", node=node.uid, incarnation=incarnation)
+        audit.note(session, audit.TWIN, by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
+        return Received(incarnation, state.contiguous, 0, 0, state.digest)
+    if "newest" in batch:
+        state.newest, state.told_ms = batch["newest"], clock.now_ms()
     applied = put_aside = 0
-    for row in _in_order(batch["rows"]):
+    for row in rows:
         if row["sequence"] != state.contiguous + 1:
             continue
         reason = _apply(session, node, incarnation, row)
@@ -93,17 +104,28 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
             put_aside += 1
             log.warning("a row of a box was put aside", node=node.uid, sequence=row["sequence"], reason=reason)
             audit.note(session, f"{audit.PUT_ASIDE}.{reason}", by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
-        state.contiguous = row["sequence"]
+        state.contiguous, state.digest = row["sequence"], outbox.digest(row)
     session.flush()
-    return Received(incarnation, state.contiguous, applied, put_aside)
+    return Received(incarnation, state.contiguous, applied, put_aside, state.digest)
+
+
+def _goes_on(state: InboxState, batch: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Whether these rows follow what is held of this name. They do not where a copy of the box has sent others of the same numbers."""
+    if state.digest is None or not rows:
+        return True
+    held = [outbox.digest(row) for row in rows if row["sequence"] == state.contiguous]
+    if not held and rows[0]["sequence"] == state.contiguous + 1 and batch.get("before") is not None:
+        held = [batch["before"]]
+    return not held or held[0] == state.digest
 
 
 def acknowledgement(node: Node, received: Received, epoch: int, batch_sha256: str) -> dict[str, Any]:
     """What the hub signs: that it holds everything up to a number, said about this very batch."""
-    return {
+    said = {
         "format": ACK_FORMAT, "node": node.uid, "incarnation": received.incarnation, "epoch": epoch,
         "contiguous": received.contiguous, "batch": batch_sha256,
     }  # fmt: skip
+    return said if received.digest is None else said | {"digest": received.digest}
 
 
 def _state(session: Session, node: Node, incarnation: str) -> InboxState:
@@ -116,7 +138,7 @@ def _state(session: Session, node: Node, incarnation: str) -> InboxState:
         raise NodeRefused("the incarnation of another box", node=node.uid)
     state = session.get(InboxState, (node.uid, incarnation), with_for_update=True)
     if state is None:
-        state = InboxState(node_uid=node.uid, incarnation=incarnation, contiguous=0)
+        state = InboxState(node_uid=node.uid, incarnation=incarnation, contiguous=0, digest=None, newest=None, told_ms=None)
         session.add(state)
         session.flush()
     return state

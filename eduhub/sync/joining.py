@@ -20,7 +20,7 @@ from eduhub.delivery.trust import KEY_FORMAT, keyring, pin_root, remember_entry
 from eduhub.errors import AlreadyJoined, BadFormat, BadSignature, JoinRefused
 from eduhub.installation import Installation
 from eduhub.signing import Signature, canonical, sealing_public
-from eduhub.sync import auth, nodes
+from eduhub.sync import auth, nodes, replacing
 from eduhub.sync.fetching.address import Address
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
@@ -64,6 +64,8 @@ def join(installation: Installation, url: str, code: str, *, transport: Transpor
                 hub_time_steady_s=int(installation.steady.now_s()), last_contact_ms=clock.now_ms(), last_error=None,
             )
         )  # fmt: skip
+        if "replaces" in answer["answer"]:
+            replacing.keep(session, installation.steady, replacing.read(answer["answer"]["replaces"], by=node.uid))
     return node
 
 

@@ -13,13 +13,15 @@ class Node(Travelling, Base):
     """A school's box, as the hub and the box itself know it. `org_uid` is its school."""
 
     __tablename__ = "node"
-    sticky = frozenset({"revoked_on"})
+    sticky = frozenset({"ended_on", "revoked_on"})
     site_uid: Mapped[str] = mapped_column(String(36), index=True)
     name: Mapped[str] = mapped_column(String(60))  # permanent: it is part of its address
     signing_public: Mapped[str] = mapped_column(String(64))  # Ed25519, hex
     sealing_public: Mapped[str] = mapped_column(String(64))  # X25519, hex
     certificate: Mapped[dict[str, Any]]
-    revoked_on: Mapped[str | None] = mapped_column(String(10))
+    revoked_on: Mapped[str | None] = mapped_column(String(10))  # shut out: nothing of it is taken any more
+    ended_on: Mapped[str | None] = mapped_column(String(10))  # another took its place: only what it brings home is taken
+    replaces_uid: Mapped[str | None] = mapped_column(String(36))  # whose place it took
 
 
 class NodeContact(Base):
@@ -64,6 +66,8 @@ class JoinCode(Base):
     made_by_uid: Mapped[str | None] = mapped_column(String(36))
     expires_steady_s: Mapped[int]
     used_by_node_uid: Mapped[str | None] = mapped_column(String(36))
+    replaces_uid: Mapped[str | None] = mapped_column(String(36))  # the box whose place is taken with it
+    used_ms: Mapped[int | None]  # when, by the hub's clock
 
 
 class StreamRow(Base):
@@ -139,6 +143,19 @@ class InboxState(Base):
     node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     incarnation: Mapped[str] = mapped_column(String(36), primary_key=True)
     contiguous: Mapped[int]
+    digest: Mapped[str | None] = mapped_column(String(64))  # of the row of that number, see outbox.digest
+    newest: Mapped[int | None]  # the highest number that the box said it had ...
+    told_ms: Mapped[int | None]  # ... and when, by the hub's clock
+
+
+class ReplacedBox(Base):
+    """Node: the box whose place this one took, and what the hub said it holds of it. See replacing.py."""
+
+    __tablename__ = "replaced_box"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    told: Mapped[dict[str, Any]]
+    joined_steady_s: Mapped[int]
+    asked_steady_s: Mapped[int]  # when the hub was last asked, by this box's steady clock
 
 
 class FetchState(Base):

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import changes
+from eduhub import changes, clock
 from eduhub.delivery.models import TrustedKey
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadInput, BadSignature, JoinRefused, NotFound
@@ -22,7 +22,7 @@ from eduhub.installation import Installation
 from eduhub.schools import organisations
 from eduhub.schools.models import Site
 from eduhub.signing import Signature, canonical, key_id, sha256_hex, verify
-from eduhub.sync import auth
+from eduhub.sync import auth, replacing
 from eduhub.sync.mirrors import shutting_out
 from eduhub.sync.models import JoinCode, Node
 from eduhub.uids import new_uid
@@ -38,17 +38,31 @@ def new_code(
     session: Session, installation: Installation, *, site_uid: str, node_name: str, by_uid: str | None = None
 ) -> str:
     """A code with which one box may join for a site, as 'XXXXX-XXXXX-XXXXX-XXXXX'. Raises NotFound, BadInput."""
-    if session.get(Site, site_uid) is None:
-        raise NotFound(f"no site {site_uid}")
     if not _NAME.fullmatch(node_name):
         raise BadInput("a box's name has small letters, digits and hyphens: it is part of its address")
     if session.scalars(select(Node).where(Node.name == node_name)).first() is not None:
         raise BadInput(f"there is a box {node_name} already; the name of a box is permanent")
+    return _new_code(session, installation, site_uid, node_name, by_uid, None)
+
+
+def replacing_code(session: Session, installation: Installation, node: Node, *, by_uid: str | None = None) -> str:
+    """The same for a spare box that takes the name and the place of `node`. Raises NotFound, BadInput."""
+    if node.ended_on is not None:
+        raise BadInput(f"another box has taken the place of this {node.name} already")
+    return _new_code(session, installation, node.site_uid, node.name, by_uid, node.uid)
+
+
+def _new_code(
+    session: Session, installation: Installation, site_uid: str, node_name: str, by_uid: str | None, replaces_uid: str | None
+) -> str:
+    if session.get(Site, site_uid) is None:
+        raise NotFound(f"no site {site_uid}")
     chosen = "".join(secrets.choice(_DIGITS) for _ in range(_HALF))
     session.add(
         JoinCode(
             code_hash=_code_hash(chosen), site_uid=site_uid, node_name=node_name, made_by_uid=by_uid,
             expires_steady_s=int(installation.steady.now_s()) + CODE_LASTS_S, used_by_node_uid=None,
+            replaces_uid=replaces_uid, used_ms=None,
         )
     )  # fmt: skip
     session.flush()
@@ -99,6 +113,7 @@ def accept(session: Session, installation: Installation, request: Any) -> dict[s
     site = session.get(Site, code.site_uid)
     if site is None:
         raise JoinRefused("the site of this code is gone")
+    old = replacing.old_of(session, code)
     node_uid = new_uid()
     certificate = {
         "format": CERTIFICATE_FORMAT, "hub": keyring(session).hub_uid, "node": node_uid, "org": site.org_uid,
@@ -110,7 +125,9 @@ def accept(session: Session, installation: Installation, request: Any) -> dict[s
         sealing_public=sealing_public, certificate={"certificate": certificate, "signature": signature.as_json()},
     )  # fmt: skip
     session.add(node)
-    code.used_by_node_uid = node_uid
+    code.used_by_node_uid, code.used_ms = node_uid, clock.now_ms()
+    if old is not None:
+        replacing.take_over(session, installation, old, node)
     session.flush()
     return _answer(session, installation, node, request["nonce"])
 
@@ -146,6 +163,8 @@ def _answer(session: Session, installation: Installation, node: Node, nonce: str
         "format": JOIN_FORMAT, "hub": keyring(session).hub_uid, "nonce": nonce, "certificate": node.certificate,
         "key": dict(stated.statement), "rows": rows,
     }  # fmt: skip
+    if node.replaces_uid is not None:
+        answer["replaces"] = replacing.report(session, node)
     return {"answer": answer, "signature": key.sign(JOIN_FORMAT, canonical(answer)).as_json()}
 
 

@@ -1,7 +1,8 @@
 """Node: what has to be brought home, in order, until the hub says that it holds it.
 
 Rows are (incarnation, sequence). The incarnation is this machine's name in versions: a cloned or
-restored box takes a new one and so can never number two different things alike. An
+restored box takes a new one and so can never number two different things alike; one that was
+copied without anybody's noticing finds out by the digests that the hub tells (`part_ways`). An
 acknowledged row is kept 35 days of running time, so that a hub that lost its last days can have
 them back. See docs/formats/outbox.md.
 
@@ -9,6 +10,7 @@ This module must not know the network, nor what the hub makes of a row.
 """
 
 import gzip
+import hashlib
 import json
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes
 from eduhub.changes import Change, FieldChange
 from eduhub.clock import SteadyClock
+from eduhub.errors import BadFormat
 from eduhub.sync.models import OutboxRow, Upstream
 
 FORMAT = "eduhub-outbox/1"
@@ -115,12 +118,13 @@ def next_batch(session: Session, incarnation: str, *, after: int = 0) -> Batch |
     ).all()
     if not rows:
         return None
-    oldest = session.scalar(select(func.min(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 1
+    oldest, newest = _ends(session, incarnation)
+    before = session.get(OutboxRow, (incarnation, rows[0].sequence - 1))
     found = [_row_as_json(row) for row in rows]
     sizes = list(accumulate(len(json.dumps(row, ensure_ascii=False).encode()) for row in found))
     count = max(1, bisect_right(sizes, MAX_UNPACKED_BYTES))
     while True:
-        body = pack(incarnation, oldest, found[:count])
+        body = pack(incarnation, oldest, found[:count], newest=newest, before=digest(_row_as_json(before)) if before else None)
         if len(body) <= MAX_BATCH_BYTES or count == 1:
             return Batch(incarnation, body, rows[count - 1].sequence, rows[0].sequence)
         count //= 2
@@ -128,18 +132,72 @@ def next_batch(session: Session, incarnation: str, *, after: int = 0) -> Batch |
 
 def question(session: Session, incarnation: str) -> Batch:
     """A batch without rows: it only asks how far the hub has come."""
-    oldest = session.scalar(select(func.min(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 1
-    return Batch(incarnation, pack(incarnation, oldest, []), 0)
+    oldest, newest = _ends(session, incarnation)
+    return Batch(incarnation, pack(incarnation, oldest, [], newest=newest), 0)
 
 
-def pack(incarnation: str, oldest: int, rows: list[dict[str, Any]]) -> bytes:
-    """The posted form of some rows. `oldest` is the first sequence this box still has."""
-    document = {"format": FORMAT, "incarnation": incarnation, "oldest": oldest, "rows": rows}
+def _ends(session: Session, incarnation: str) -> tuple[int, int]:
+    ends = select(func.min(OutboxRow.sequence), func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)
+    oldest, newest = session.execute(ends).one()
+    return oldest or 1, newest or 0
+
+
+def pack(
+    incarnation: str, oldest: int, rows: list[dict[str, Any]], *, newest: int | None = None, before: str | None = None
+) -> bytes:
+    """The posted form of some rows. `oldest` and `newest` are the sequences between which this box has rows; `before` is the
+    digest of the row before the first of these.
+    """
+    document: dict[str, Any] = {"format": FORMAT, "incarnation": incarnation, "oldest": oldest}
+    document |= {"newest": newest} if newest is not None else {}
+    document |= {"before": before} if before is not None else {}
+    document["rows"] = rows
     return gzip.compress(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(), 9, mtime=0)
 
 
 def _row_as_json(row: OutboxRow) -> dict[str, Any]:
     return {"sequence": row.sequence, "kind": row.kind, "version": row.version, "body": row.body}
+
+
+def digest(row: dict[str, Any]) -> str:
+    """What a row is known again by: two machines that count alike have made different rows of one number. Raises BadFormat."""
+    told = {name: row.get(name) for name in ("sequence", "kind", "version", "body")}
+    try:
+        written = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    except RecursionError as error:
+        raise BadFormat("a row without end") from error
+    return hashlib.sha256(written.encode("ascii")).hexdigest()
+
+
+def is_of_another(session: Session, incarnation: str, contiguous: int, found: str | None) -> bool:
+    """Whether the hub holds, under this incarnation, rows that this box did not make: `contiguous` and the digest of that
+    row are what it acknowledged. An older hub tells no digest.
+    """
+    _oldest, newest = _ends(session, incarnation)
+    if contiguous > newest:
+        return True
+    own = session.get(OutboxRow, (incarnation, contiguous))
+    return own is not None and found is not None and digest(_row_as_json(own)) != found
+
+
+def part_ways(session: Session, steady: SteadyClock, incarnation: str) -> int:
+    """Another machine counts under this name too (a copied disk), or did before this one was put back to an earlier state:
+    take a new name, and number anew under it what waits. Returns how many rows that are.
+
+    What was acknowledged before the two went apart is held by the hub; events are known again by their uid, and changes by
+    their version, so that what both of them bring counts once.
+    """
+    queue_changes(session, steady)
+    if changes.hold_machine(session) == incarnation:
+        changes.renew_machine(session)
+    mine = (OutboxRow.incarnation == incarnation, OutboxRow.acknowledged_steady_s.is_(None))
+    waits = session.scalars(select(OutboxRow).where(*mine).order_by(OutboxRow.sequence)).all()
+    again = [(row.kind, row.body) for row in waits]
+    session.execute(delete(OutboxRow).where(*mine))
+    session.expire_all()
+    for kind, rows in groupby(again, key=lambda row: row[0]):
+        _add(session, kind, [body for _kind, body in rows], int(steady.now_s()), None)
+    return len(again)
 
 
 def acknowledged(session: Session, steady: SteadyClock, incarnation: str, contiguous: int) -> int:

@@ -21,7 +21,7 @@ from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
-from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused
+from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused, NodeReplaced
 from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.signing import Signature, canonical, sha256_hex
@@ -32,6 +32,7 @@ from eduhub.sync import (
     inbox,
     joining,
     outbox,
+    replacing,
     restoring,
     saying,
     schedule_clock,
@@ -142,9 +143,15 @@ class _Round:
         self._report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
-        self._meet(on_progress)
-        while self._report.fetched.has_more:
+        try:
             self._meet(on_progress)
+            while self._report.fetched.has_more:
+                self._meet(on_progress)
+        except NodeReplaced:
+            # So that the new box can be told that nothing is missing: what waits here is said, also when it is nothing.
+            self._say_what_waits()
+            raise
+        replacing.ask_again(self._installation, self._link)
         tidy(self._installation)
         on_progress(1.0)
         return self._report
@@ -192,18 +199,23 @@ class _Round:
         with self._installation.database.read() as session:
             upstream, epoch = self._upstream(session), catalog.state(session).epoch
             has_caught_up, read_so_far = upstream.stream_epoch == epoch, upstream.stream_sequence
-            incarnations = outbox.incarnations(session)
         if has_caught_up:
             return
         log.info("the hub began a new epoch", epoch=epoch, stream_sequence=read_so_far)
         self._report.pages_given_back = restoring.give_back(self._installation, self._link)
+        self._say_what_waits()
+        with self._installation.database.write() as session:
+            upstream = self._upstream(session)
+            upstream.stream_epoch, upstream.stream_sequence = epoch, 0
+
+    def _say_what_waits(self) -> None:
+        """Ask of each incarnation how far the hub is, which tells it how far this box is."""
+        with self._installation.database.read() as session:
+            incarnations = outbox.incarnations(session)
         for incarnation in incarnations:
             with self._installation.database.read() as session:
                 question = outbox.question(session, incarnation)
             self._post(question)
-        with self._installation.database.write() as session:
-            upstream = self._upstream(session)
-            upstream.stream_epoch, upstream.stream_sequence = epoch, 0
 
     def _bring_home(self) -> None:
         with changes.writing(self._installation.database) as session:
@@ -241,9 +253,17 @@ class _Round:
             }  # fmt: skip
             if any(document.get(name) != value for name, value in expected.items()):
                 raise BadSignature("an acknowledgement of something else")
-            again = outbox.acknowledged(session, self._installation.steady, batch.incarnation, document["contiguous"])
-            if again:
-                log.info("rows are sent again", rows=again)
+            self._take_acknowledgement(session, batch.incarnation, document)
+
+    def _take_acknowledgement(self, session: Session, incarnation: str, document: dict[str, Any]) -> None:
+        steady = self._installation.steady
+        if outbox.is_of_another(session, incarnation, document["contiguous"], document.get("digest")):
+            parted = outbox.part_ways(session, steady, incarnation)
+            log.warning("another machine counts under the name of this one: it has a new one", rows=parted)
+            return
+        again = outbox.acknowledged(session, steady, incarnation, document["contiguous"])
+        if again:
+            log.info("rows are sent again", rows=again)
 
     def _read_stream(self) -> None:
         more = True

@@ -14,9 +14,9 @@ from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync import outbox, schedule_clock
+from eduhub.sync import outbox, replacing, schedule_clock
 from eduhub.sync.models import Upstream
-from eduhub.web import box_states, languages
+from eduhub.web import box_states, languages, shown
 from eduhub.web.edge import reading, today
 from eduhub.web.states import State
 
@@ -49,6 +49,7 @@ def status() -> ResponseReturnValue:
             ),
             bytes=session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
             waiting=outbox.waiting(session), fetched=box_states.fetch_hours(),
+            replaced=[] if viewer.is_child else _replaced(session),
         )
 
 
@@ -71,6 +72,14 @@ def _missing(session: Session, day: str) -> list[Missing]:
         if newest is None or held < total:
             missing.append(Missing(lesson, held, total))
     return missing
+
+
+def _replaced(session: Session) -> list[str]:
+    """What is known of the box whose place this one took, in the page's language."""
+    told = replacing.held(session)
+    return [] if told is None else [
+        gettext(said.text) % (said.facts | {"time": shown.when(said.time_ms)}) for said in replacing.in_words(told)
+    ]
 
 
 def _link(upstream: Upstream | None, silent_ms: int | None) -> State:

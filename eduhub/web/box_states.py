@@ -37,6 +37,12 @@ def all_of(session: Session, org_uids: Iterable[str]) -> list[BoxRow]:
     return _rows(session, session.scalars(select(Node).where(Node.org_uid.in_(list(org_uids))).order_by(Node.name)))
 
 
+def one_was_lost(session: Session, org_uid: str) -> bool:
+    """Whether a box of the school was ever shut out: then cards that were ended are to be printed anew."""
+    lost = select(Node.uid).where(Node.org_uid == org_uid, Node.revoked_on.is_not(None))
+    return session.scalars(lost.limit(1)).first() is not None
+
+
 def _rows(session: Session, nodes: Iterable[Node]) -> list[BoxRow]:
     rows = []
     for node in nodes:
@@ -50,6 +56,8 @@ def heard(node: Node, contact: NodeContact | None) -> State:
     """What is known of a box: shut out, never heard of, or when last."""
     if node.revoked_on is not None:
         return State(gettext("shut out"), "no", "bad")
+    if node.ended_on is not None:
+        return State(gettext("another box has its place"), "no", "")
     if contact is None:
         return State(gettext("has not called yet"), "wait", "slow")
     return since(contact.last_ms)

@@ -23,6 +23,8 @@ _ADMINS = ("school_admin", "region_operator", "operator")
 OPERATOR = guard.role("operator")
 OVERSEES = guard.role("operator", "region_operator")
 SCHOOL = guard.role(*_ADMINS, of=guard.of_organisation)
+# What a school cannot judge alone: it costs every card, or hands a box's name to another machine.
+OVERSEES_SCHOOL = guard.role("operator", "region_operator", of=guard.of_organisation)
 GROUP = guard.role(*_ADMINS, of=guard.of_group)
 PERSON = guard.role(*_ADMINS, of=guard.of_person)
 ENROLMENT = guard.role(*_ADMINS, of=guard.of_enrolment)

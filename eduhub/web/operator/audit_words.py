@@ -61,7 +61,12 @@ WORDS = {
     "schools.leave": N_("took a child out of the school"),
     "schools.move_child": N_("moved a child to another class"),
     "schools.withdraw": N_("took a child out of a class"),
+    "sync.lose_box": N_("shut out a box that was lost, and ended its school's cards"),
     "sync.new_code": N_("made a code for a box"),
+    "sync.replace_box": N_("made a code for a spare box"),
+    "sync.report_stolen": N_("reported a box stolen, and shut it out"),
+    "sync.revoke_box": N_("shut out a box"),
+    "sync.two_machines": N_("two machines use the keys of one box"),
     "user.add": N_("added a person at the machine"),
     audit.PUT_ASIDE: N_("put aside what a box had sent"),
 }

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,11 +14,12 @@ from eduhub.courses import weeks
 from eduhub.courses.models import Lesson, PlanRow
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import arrivals
+from eduhub.sync import arrivals, losing, nodes
 from eduhub.sync.models import Node, NodeContact
 from eduhub.web import box_states
-from eduhub.web.edge import reading, row_of, today
-from eduhub.web.rights import SCHOOL
+from eduhub.web.edge import note, reading, row_of, today, writing
+from eduhub.web.forms import Form, text_field
+from eduhub.web.rights import OVERSEES_SCHOOL, SCHOOL
 from eduhub.web.states import State
 from eduhub.web.teaching import arrival
 
@@ -45,13 +47,67 @@ def one(org_uid: str, node_uid: str) -> ResponseReturnValue:
         school = row_of(session, Organisation, org_uid)
         node = row_of(session, Node, node_uid, org_uid=org_uid)
         contact = session.get(NodeContact, node.uid)
+        oversees = guard.may(OVERSEES_SCHOOL, org_uid=org_uid)
         planned = _planned(session, node, today(session, org_uid))
         days = arrivals.by_day(session, node.uid, org_uid)[:DAYS_SHOWN]
         return render_template(
             "school/box_at_hub.html", school=school, node=node, contact=contact, heard=box_states.heard(node, contact),
             planned=planned, missing=[row for row in planned if not row.is_there], days=days,
-            most=max((day.bytes for day in days), default=1) or 1,
+            most=max((day.bytes for day in days), default=1) or 1, oversees=oversees, form=NameForm(), wrong=request.args.get("wrong") == "name",
         )
+
+
+class NameForm(Form):
+    """The box's name, typed by whoever does what cannot be undone."""
+
+    name = text_field(lazy_gettext("Type the name of the box"))
+
+
+@bp.post("/schools/<org_uid>/boxes/<node_uid>/replace")
+@guard.allow(OVERSEES_SCHOOL)
+@caches("no-store")
+def replace(org_uid: str, node_uid: str) -> ResponseReturnValue:
+    """A code with which a spare box takes this one's place. It is the answer itself: only its hash is kept."""
+    with writing() as session:
+        node = row_of(session, Node, node_uid, org_uid=org_uid)
+        code = nodes.replacing_code(session, guard.here(), node, by_uid=session.info["by_uid"])
+        note(session, "sync.replace_box", org_uid, node.uid)
+        return render_template("operator/code.html", code=code, name=node.name, address=guard.here().settings.origin)
+
+
+@bp.post("/schools/<org_uid>/boxes/<node_uid>/stolen")
+@guard.allow(SCHOOL)
+@caches("no-store")
+def stolen(org_uid: str, node_uid: str) -> ResponseReturnValue:
+    """Shut a box out at once: somebody else has it. Whether every card is made anew is for the operator to say."""
+    return _shut_out(org_uid, node_uid, lost=False)
+
+
+@bp.post("/schools/<org_uid>/boxes/<node_uid>/lost")
+@guard.allow(OVERSEES_SCHOOL)
+@caches("no-store")
+def lost(org_uid: str, node_uid: str) -> ResponseReturnValue:
+    """The same, and every card that the box may know the hash of opens nothing any more."""
+    return _shut_out(org_uid, node_uid, lost=True)
+
+
+def _shut_out(org_uid: str, node_uid: str, *, lost: bool) -> ResponseReturnValue:
+    with writing() as session:
+        node = row_of(session, Node, node_uid, org_uid=org_uid)
+        page = url_for("school_boxes.one", org_uid=org_uid, node_uid=node.uid)
+        if (NameForm().name.data or "").strip().lower() != node.name:
+            return redirect(f"{page}?wrong=name#shut-out", 303)
+        ended = 0
+        if lost:
+            ended = losing.lose(session, guard.here(), node).cards
+        else:
+            losing.shut_out(session, guard.here(), node)
+        note(session, "sync.lose_box" if lost else "sync.report_stolen", org_uid, node.uid)
+    flash(gettext("The box %(name)s is shut out.", name=node.name))
+    if ended:
+        flash(gettext("Cards that open nothing any more: %(cards)s. Print new ones.", cards=ended), "slow")
+        return redirect(url_for("cards.to_print", org_uid=org_uid), 303)
+    return redirect(page, 303)
 
 
 def _planned(session: Session, node: Node, day: str) -> Sequence[Planned]:

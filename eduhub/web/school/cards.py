@@ -20,8 +20,9 @@ from eduhub.accounts.models import Person
 from eduhub.errors import BadInput
 from eduhub.http import caches
 from eduhub.schools.models import Group, Organisation
+from eduhub.web import box_states
 from eduhub.web.edge import note, reading, row_of, today, writing
-from eduhub.web.rights import GROUP, PERSON
+from eduhub.web.rights import GROUP, PERSON, SCHOOL
 from eduhub.web.school import roster
 
 bp = Blueprint("cards", __name__)
@@ -49,6 +50,33 @@ def drawn(person: Person, token: str) -> Card:
     )
     code = " ".join(token[at : at + 5] for at in range(0, len(token), 5))
     return Card(person, code, Markup(square))  # noqa: S704 - drawn by segno from hex-like digits
+
+
+@dataclass(frozen=True)
+class ToPrint:
+    """A class with children who may have a card and have none that opens anything."""
+
+    group: roster.GroupRow
+    people: Sequence[Person]
+
+
+@bp.get("/schools/<org_uid>/cards")
+@guard.allow(SCHOOL)
+@caches("no-store")
+def to_print(org_uid: str) -> ResponseReturnValue:
+    """Which classes need cards, with a button that prints those of a class."""
+    with reading() as session:
+        school = row_of(session, Organisation, org_uid)
+        day = today(session, org_uid)
+        classes = []
+        for group in roster.groups_of(session, org_uid, day):
+            found = [row.person for row in _children(session, group.group.uid, day)]
+            held = roster.cards_of(session, [person.uid for person in found])
+            if missing := [person for person in found if person.uid not in held]:
+                classes.append(ToPrint(group, missing))
+        rows = roster.people_of(session, org_uid, day) if box_states.one_was_lost(session, org_uid) else []
+        adults = [row.person for row in rows if row.role_names and row.person.sign_in_name]
+        return render_template("school/cards_to_print.html", school=school, classes=classes, adults=adults)
 
 
 @bp.get("/groups/<group_uid>/cards")

@@ -49,9 +49,13 @@ def _children(session: Session, org_uid: str, people: Sequence[roster.PersonRow]
         text = ngettext("%(num)s child without a class", "%(num)s children without a class", alone)
         yield Need(text, url_for("people.everybody", org_uid=org_uid, without_class=1))
     held = roster.cards_of(session, [row.person.uid for row in people])
-    cardless = sum(1 for row in people if row.may_have_card and not row.has_left and row.person.uid not in held)
-    if cardless:
-        text = ngettext("%(num)s child without a card", "%(num)s children without a card", cardless)
+    cardless = {row.person.uid for row in people if row.may_have_card and not row.has_left and row.person.uid not in held}
+    anew = roster.had_cards(session, cardless) if box_states.one_was_lost(session, org_uid) else set()
+    if anew:
+        text = ngettext("%(num)s card must be printed anew", "%(num)s cards must be printed anew", len(anew))
+        yield Need(text, url_for("cards.to_print", org_uid=org_uid))
+    if cardless - anew:
+        text = ngettext("%(num)s child without a card", "%(num)s children without a card", len(cardless - anew))
         yield Need(text, url_for("people.everybody", org_uid=org_uid, without_card=1))
 
 
@@ -79,7 +83,8 @@ def _classes(session: Session, org_uid: str, day: str, rows: Sequence[roster.Gro
 
 
 def _boxes(session: Session, org_uid: str) -> Iterable[Need]:
-    nodes = session.scalars(select(Node).where(Node.org_uid == org_uid, Node.revoked_on.is_(None)).order_by(Node.name))
+    in_use = (Node.org_uid == org_uid, Node.revoked_on.is_(None), Node.ended_on.is_(None))
+    nodes = session.scalars(select(Node).where(*in_use).order_by(Node.name))
     for node in nodes:
         contact = session.get(NodeContact, node.uid)
         address = url_for("school_boxes.one", org_uid=org_uid, node_uid=node.uid)

@@ -189,6 +189,14 @@ def cards_of(session: Session, person_uids: Iterable[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in found}
 
 
+def had_cards(session: Session, person_uids: Iterable[str]) -> set[str]:
+    """Which of these had a card that was ended."""
+    ended = select(Credential.person_uid).where(
+        Credential.kind == "card", Credential.revoked_on.is_not(None), Credential.person_uid.in_(list(person_uids))
+    )
+    return set(session.scalars(ended))
+
+
 def is_called(person: Person, typed: str) -> bool:
     """Whether the typed letters are in a name, or in a sign-in name. Marks between syllables and case do not count."""
     wanted = letters(typed)

@@ -27,6 +27,8 @@ OPERATOR = only("operator")
 OVERSEES = only("operator region far_region")
 # Whatever belongs to one school: its people, classes, plan.
 SCHOOL = only("operator region admin")
+# What a school cannot judge alone.
+OVERSEES_SCHOOL = only("operator region")
 # Whatever belongs to one course.
 COURSE = only("operator region admin teacher")
 TEACHES = only("admin other_admin teacher colleague group_teacher other_teacher")
@@ -123,6 +125,7 @@ TABLE: dict[str, frozenset[str]] = {
 
     # cards, changing_people
     "GET /groups/<group_uid>/cards": SCHOOL,
+    "GET /schools/<org_uid>/cards": SCHOOL,
     "GET /people/<person_uid>/edit": SCHOOL,
     "GET /people/<person_uid>/leave": SCHOOL,
     "POST /groups/<group_uid>/cards": SCHOOL,
@@ -135,6 +138,9 @@ TABLE: dict[str, frozenset[str]] = {
     # childs_data, school_boxes
     "GET /people/<person_uid>/erase": SCHOOL,
     "GET /schools/<org_uid>/boxes/<node_uid>": SCHOOL,
+    "POST /schools/<org_uid>/boxes/<node_uid>/lost": OVERSEES_SCHOOL,
+    "POST /schools/<org_uid>/boxes/<node_uid>/replace": OVERSEES_SCHOOL,
+    "POST /schools/<org_uid>/boxes/<node_uid>/stolen": SCHOOL,
     "POST /people/<person_uid>/consent": SCHOOL,
     "POST /people/<person_uid>/erase": SCHOOL,
     "POST /people/<person_uid>/export": SCHOOL,
@@ -242,6 +248,7 @@ TABLE: dict[str, frozenset[str]] = {
     "POST /sync/v1/mirror/passes": PROTOCOL,
     "POST /sync/v1/outbox": PROTOCOL,
     "POST /sync/v1/passes": PROTOCOL,
+    "GET /sync/v1/replaced": PROTOCOL,
     "POST /sync/v1/replay": PROTOCOL,
     "POST /sync/v1/status": PROTOCOL,
     "GET /sync/v1/stream": PROTOCOL,
