@@ -38,7 +38,7 @@ from eduhub.errors import BadFormat, BadSignature, CatalogCutShort, NotFound, Ro
 from eduhub.signing import SigningKey, canonical, parse_canonical, verify
 
 __all__ = [
-    "PAGE_ENTRIES", "Entry", "SignedHead", "accept", "append", "begin_epoch", "entries_after", "head", "is_closed",
+    "PAGE_ENTRIES", "Entry", "SignedHead", "accept", "append", "begin_epoch", "check_head", "entries_after", "head", "is_closed",
     "note_applied", "page", "page_of", "read_page", "sequence", "sign_head", "start_epoch", "state",
 ]  # fmt: skip
 
@@ -169,7 +169,7 @@ def accept(session: Session, ring: Keyring, offered: SignedHead, entries: Iterab
             raise CatalogCutShort(f"{offered.sequence} entries promised, {end.sequence} arrived")
         if end.hash != offered.hash:
             raise RolledBack("the entries are not those that the head was signed for")
-        _check_signature(ring, offered)
+        check_head(ring, offered)
         now.sequence, now.hash, now.head = end.sequence, end.hash, offered.as_json()
         session.flush()
     return added
@@ -191,7 +191,8 @@ def _refuse_going_back(now: CatalogState, ring: Keyring, offered: SignedHead) ->
         raise BadFormat(f"epoch {offered.epoch} was not begun here: its statement comes first")
 
 
-def _check_signature(ring: Keyring, offered: SignedHead) -> None:
+def check_head(ring: Keyring, offered: SignedHead) -> None:
+    """Return when the hub signed this head with a key that is trusted here. Raises BadSignature."""
     ring.verify(HEAD_FORMAT, offered.payload, offered.signature, scope="catalog", sequence=offered.sequence)
 
 

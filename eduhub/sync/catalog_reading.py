@@ -35,34 +35,38 @@ def begin_epoch(session: Session, ring: Keyring, greeting: dict[str, Any]) -> bo
     return True
 
 
-def read(installation: Installation, link: Asked, head: SignedHead) -> int:
-    """Bring the catalog here up to `head` and act on it; returns how many entries were new."""
+def read(installation: Installation, link: Asked, head: SignedHead, *, keeps_pages: bool = True) -> int:
+    """Bring the catalog here up to `head` and act on it; returns how many entries were new.
+
+    Pages of an upstream that may lie are not kept on the way: what came of them would spoil the next reading.
+    """
     with installation.database.read() as session:
         held = catalog.sequence(session)
     pages = range(catalog.page_of(held + 1), catalog.page_of(max(1, head.sequence)) + 1)
-    entries = [entry for number in pages for entry in _page(installation, link, head, number)]
+    entries = [entry for number in pages for entry in _page(installation, link, head, number, keeps_pages)]
     try:
         with installation.database.write() as session:
             added = catalog.accept(session, keyring(session), head, entries)
     except LinkDown:
         raise
     except EduHubError:
-        _forget_pages(installation)
+        if keeps_pages:
+            _forget_pages(installation)
         raise
     _forget_pages(installation)
     _act(installation)
     return added
 
 
-def _page(installation: Installation, link: Asked, head: SignedHead, number: int) -> list[Entry]:
+def _page(installation: Installation, link: Asked, head: SignedHead, number: int, keeps: bool) -> list[Entry]:
     kept = installation.settings.data_dir / "work" / f"catalog-{head.epoch}-{number}.page"
     is_closed = head.sequence >= (number + 1) * catalog.PAGE_ENTRIES
-    if kept.exists():
+    if keeps and kept.exists():
         with suppress(BadFormat):  # a power cut tore it: it is asked for again
             return catalog.read_page(kept.read_bytes(), number)
     payload = link.get(f"{PREFIX}/catalog/pages/{number}?epoch={head.epoch}", signed=False)
     entries = catalog.read_page(payload, number)
-    if is_closed:
+    if keeps and is_closed:
         new = kept.with_suffix(".new")
         new.write_bytes(payload)
         new.replace(kept)

@@ -21,7 +21,7 @@ from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
-from eduhub.errors import BadFormat, BadSignature, EduHubError, NodeRefused, NodeReplaced
+from eduhub.errors import BadFormat, BadSignature, EduHubError, LinkDown, NodeRefused, NodeReplaced
 from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.signing import Signature, canonical, sha256_hex
@@ -46,6 +46,8 @@ from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.mirrors import renewing
+from eduhub.sync.mirrors.conversation import Ways
+from eduhub.sync.mirrors.nearby import Nearby
 from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases import fetching as releases
 
@@ -87,9 +89,9 @@ class RoundReport:
 
 def run(
     installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None,
-    carrier: Carrier | None = None,
+    carrier: Carrier | None = None, ways: Ways | None = None,
 ) -> RoundReport:
-    """One round with the first upstream. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ..."""
+    """One round with the hub, and with mirrors before it or without it. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ..."""
     with one_at_a_time(installation) as is_first:
         if not is_first:
             return RoundReport(ran=False)
@@ -113,7 +115,8 @@ def run(
                     ledger.turn()
                     on_progress(share)
 
-                return _Round(installation, link, carrier or transfer, ledger, url, transfer.open_ahead).run(turn)
+                nearby = Nearby(installation, ledger, node_uid, ways)
+                return _Round(installation, link, carrier or transfer, ledger, url, transfer.open_ahead, nearby).run(turn)
         except EduHubError as error:
             with installation.database.write() as session:
                 session.get_one(Upstream, url).last_error = error.code
@@ -136,10 +139,12 @@ def one_at_a_time(installation: Installation) -> Iterator[bool]:
 
 class _Round:
     def __init__(
-        self, installation: Installation, link: Link, carrier: Carrier, ledger: Ledger, url: str, open_ahead: Callable[[], None]
+        self, installation: Installation, link: Link, carrier: Carrier, ledger: Ledger, url: str, open_ahead: Callable[[], None],
+        nearby: Nearby,
     ) -> None:  # fmt: skip
         self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
         self._ledger, self._open_ahead = ledger, open_ahead
+        self._nearby, self._was_nearby = nearby, False
         self._report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
@@ -150,6 +155,11 @@ class _Round:
         except NodeReplaced:
             # So that the new box can be told that nothing is missing: what waits here is said, also when it is nothing.
             self._say_what_waits()
+            raise
+        except LinkDown:
+            if not self._was_nearby:  # the hub is out of reach; who stands beside us may not be
+                self._nearby.read_catalog(lambda: on_progress(0.0))
+                self._fetch(lambda _share: on_progress(0.0), has_hub=False)
             raise
         replacing.ask_again(self._installation, self._link)
         tidy(self._installation)
@@ -167,6 +177,8 @@ class _Round:
         on_progress(0.05)
         self._read_stream()
         on_progress(0.1)
+        if self._is_behind(greeting):
+            self._nearby.read_catalog(lambda: on_progress(0.1))
         self._read_catalog(greeting)
         renewing.renew(self._installation, self._link)
         on_progress(0.15)
@@ -290,7 +302,13 @@ class _Round:
         with self._installation.database.read() as session:
             return SignedHead.from_json(greeting["head"]).signature.key not in keyring(session).keys
 
-    def _fetch(self, on_progress: Callable[[float], None]) -> None:
+    def _is_behind(self, greeting: dict[str, Any]) -> bool:
+        if not isinstance(greeting.get("head"), dict):
+            return False
+        with self._installation.database.read() as session:
+            return SignedHead.from_json(greeting["head"]).sequence > catalog.sequence(session)
+
+    def _fetch(self, on_progress: Callable[[float], None], *, has_hub: bool = True) -> None:
         installation = self._installation
         with installation.database.read() as session:
             org_uid = session.get_one(Node, self._upstream(session).node_uid).org_uid
@@ -304,12 +322,15 @@ class _Round:
             self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, now_ms)
             return self._report.in_window and since_s < FETCH_AT_ONCE_S
 
-        fetched = fetch.Fetched()
-        if may_go_on():
-            today = schedule_clock.day(time_zone, at_ms)
-            fetched = fetch.run(
+        today = schedule_clock.day(time_zone, at_ms)
+        self._was_nearby = True
+        fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on)
+        began_s = clock.monotonic_s()
+        if has_hub and may_go_on():
+            from_hub = fetch.run(
                 installation, self._link, self._carrier, self._ledger, org_uid, today, on_progress, may_go_on
             )
+            fetched = fetched.and_then(from_hub)
             if not fetched.has_more and not fetched.disk_full:  # the program is last in line
                 fetched.has_more = releases.run(
                     installation, self._link, self._carrier, __version__, on_progress, may_go_on

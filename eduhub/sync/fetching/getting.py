@@ -70,6 +70,8 @@ class Blobs:
         self._was_stopped = False
         self.parts = self.bad_pieces = 0
         self.disk_full = False  # for one of them at the least
+        # Of an upstream that may lie nothing stays but what a hash proves, and no blob is blamed for what it sends.
+        self.is_wary = False
 
     def __enter__(self) -> "Blobs":
         return self
@@ -79,9 +81,16 @@ class Blobs:
         self.bad_pieces += sum(part.bad_pieces for part in begun)
         with contextlib.ExitStack() as all_of_them:
             for part in begun:
+                if self.is_wary:
+                    part.forget_unproved()
                 all_of_them.push(part)
         with contextlib.suppress(DiskFull):
             self._note(begun)
+
+    @property
+    def wrong(self) -> int:
+        """Pieces that came wrong as yet, also of blobs that are under way."""
+        return self.bad_pieces + sum(blob.part.bad_pieces for blob in self._by_path.values() if blob.part is not None)
 
     @property
     def has_more(self) -> bool:
@@ -231,6 +240,8 @@ class Blobs:
     def _close(self, blob: _Blob) -> None:
         self._blobs.pop(blob.sha256, None)
         if self._by_path.pop(blob.path, None) is not None and blob.part is not None:
+            if self.is_wary:
+                blob.part.forget_unproved()
             blob.part.__exit__()
             self.bad_pieces += blob.part.bad_pieces
 
@@ -243,7 +254,7 @@ class Blobs:
                     state = FetchState(sha256=part.sha256, bad_pieces=0, made_ms=clock.now_ms())
                     session.add(state)
                 state.bytes, state.verified_pieces = part.held(), 0
-                state.bad_pieces += part.bad_pieces
+                state.bad_pieces += 0 if self.is_wary else part.bad_pieces
 
     def _waits(self) -> set[str]:
         """Blobs that came wrong so often that this round leaves them alone: the more often, the more rounds."""

@@ -43,6 +43,7 @@ class PartFile:
         self._tries: dict[int, int] = {}
         self._file: int | None = None
         self._come: list[int] = []  # bytes from the beginning of each grain
+        self._begun: list[int] = []  # as it was when this was opened
         self._checked: set[int] = set()
         self._guessed: set[int] = set()  # pieces that may be here: a kill left no note
 
@@ -55,6 +56,7 @@ class PartFile:
                 if os.fstat(self._file).st_size > self.size:
                     os.ftruncate(self._file, self.size)
                 self._recall()
+                self._begun = list(self._come)
             except BaseException:
                 os.close(self._file)
                 self._file = None
@@ -74,6 +76,13 @@ class PartFile:
         self.bad_pieces += self._count
         self._come = []
         self.path.unlink(missing_ok=True)
+
+    def forget_unproved(self) -> None:
+        """What came since it was opened is as if it had never come, but for pieces whose hash fits."""
+        for grain, begun in enumerate(self._begun):
+            if grain * GRAIN_BYTES // PIECE_BYTES not in self._checked:
+                self._come[grain] = min(self._come[grain], begun)
+        self._first_missing = 0
 
     def check_by(self, hashes: bytes | None) -> None:
         """From here on pieces are known by these hashes, 32 bytes each; None: by the hash of the whole. Raises HashMismatch."""
