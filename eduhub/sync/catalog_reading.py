@@ -41,7 +41,10 @@ def read(installation: Installation, link: Asked, head: SignedHead, *, keeps_pag
     Pages of an upstream that may lie are not kept on the way: what came of them would spoil the next reading.
     """
     with installation.database.read() as session:
-        held = catalog.sequence(session)
+        state = catalog.state(session)
+        held = state.sequence
+        if state.head == head.as_json() and state.applied_sequence == held:
+            return 0
     pages = range(catalog.page_of(held + 1), catalog.page_of(max(1, head.sequence)) + 1)
     entries = [entry for number in pages for entry in _page(installation, link, head, number, keeps_pages)]
     try:

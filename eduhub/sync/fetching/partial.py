@@ -74,7 +74,7 @@ class PartFile:
     def forget(self) -> None:
         """What came is worth nothing; every piece of it counts as bad."""
         self.bad_pieces += self._count
-        self._come = []
+        self._come, self._begun = [], []
         self.path.unlink(missing_ok=True)
 
     def forget_unproved(self) -> None:
