@@ -25,6 +25,7 @@ from eduhub.jobs.running import Worker, lead
 from eduhub.jobs.shift import POLL_S, Orders, Running, Shift
 from eduhub.media import uploads
 from eduhub.ops.handlers import HANDLERS, Handler
+from eduhub.sync.mirrors import neighbours
 
 log = logs.logger(__name__)
 
@@ -136,7 +137,7 @@ def timers_of(settings: config.Settings) -> list[Timer]:
         Timer("uploads.sweep", 300, uploads.sweep),
     ]
     if settings.role == "node":
-        return [*timers, job_every("sync.round", settings.sync_every_s)]
+        return [*timers, Timer("neighbours.keep", 10, neighbours.keep), job_every("sync.round", settings.sync_every_s)]
     return [*timers, job_every("media.forget_replaced", 6 * 3600)]
 
 
