@@ -7,7 +7,9 @@ those of packages as our encoder makes them of a minute of a lecture; what is in
 
 Share: what the link can carry at the best, payload / (rate * (1 - loss) * 1448/1500) plus the outages met until then, over the time taken.
 `share` counts a round's fetching alone, as for the programs, which are told what to fetch; `round_share` all of the round, from hello to
-the report. `tuned_share`: the hub's kernel as `eduhub doctor --tune` proposes; all else is as Linux starts. `wire`: bytes that left the link towards the school per byte of payload. Medians over the seeds; the paired difference to
+the report. `tuned_share`: the hub's kernel as `eduhub doctor --tune` proposes; all else is as Linux starts. `wire`: bytes that left the link towards the school per byte of payload;
+`overhead`: how much of them is neither payload nor the headers of its packets. `outage_lost_kb`: sent into an outage of S3; `half_rate_s`: from its
+end until half the rate is there for half a second. `refetched`: bytes that came twice to a box that was killed once, in pieces of 128 KiB a connection. Medians over the seeds; the paired difference to
 each program is seed by seed, with the interval that its median has at 0.95 (from the order of the differences; five seeds give
 their whole span at 0.94). Prints a table, then one JSON object. BENCH=short: S2 with a third of the files, one seed.
 
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,15 @@ from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import lessons, lossy_link, serving
+from benchmarks import lessons, link_takes, link_timeline, lossy_link, serving
 from eduhub.config import Settings
 from eduhub.delivery import passes
 from eduhub.delivery.models import PartRow
+from eduhub.delivery.package import PIECE_BYTES
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate, nginx, tuning
 from eduhub.sync import joining, rounds
-from eduhub.sync.fetching.transfer import Receiver, Transfer
+from eduhub.sync.fetching.transfer import MANY, Receiver, Transfer
 from tests.sync.world import Hub, noise
 
 SHORT = os.environ.get("BENCH") == "short"
@@ -92,6 +95,7 @@ class Taken:
     seconds: float
     wire: float
     round_seconds: float | None = None
+    outages: list[link_timeline.Outage] = field(default_factory=list)
 
 
 class Set:
@@ -154,7 +158,9 @@ class Run:
         """Let it fetch all, and measure."""
         with (
             tempfile.TemporaryDirectory(dir=self.made.folder) as folder,
-            lossy_link.tool().Link(congestion="cubic", seed=self.seed, **self.scenario.properties) as link,
+            lossy_link.tool().Link(
+                congestion="cubic", seed=self.seed, timeline=f"{folder}/timeline.csv", **self.scenario.properties
+            ) as link,
         ):
             hub = open_installation(
                 Settings(data_dir=self.made.copy("hub", Path(folder, "hub")), secure_cookies=False, bind=HUB_ADDRESS)
@@ -165,7 +171,34 @@ class Run:
                 is_box = program in ("box", TUNED)
                 taken = self._box(link, Path(folder)) if is_box else self._program(link, Path(folder), program)
             hub.database.close()
+            taken.outages = link_timeline.outages(Path(folder, "timeline.csv"), self.scenario.bits_per_s)
         return taken
+
+    def killed(self) -> float:
+        """Let the box be killed in the middle of fetching and begin anew: how many pieces came twice, a connection."""
+        with (
+            tempfile.TemporaryDirectory(dir=self.made.folder) as folder,
+            lossy_link.tool().Link(congestion="cubic", seed=self.seed, **self.scenario.properties) as link,
+        ):
+            hub = open_installation(
+                Settings(data_dir=self.made.copy("hub", Path(folder, "hub")), secure_cookies=False, bind=HUB_ADDRESS)
+            )
+            takes, place = Path(folder, "takes"), str(self.made.copy("box", Path(folder, "box")))
+            with link.inside("hub"), serving.lane(hub, "hub", "nginx", port=PORT):
+                for is_last in (False, True):
+                    command = [sys.executable, __file__, "--box", place, str(takes)]
+                    child = link.popen("school", command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                    child.stdout.readline()
+                    child.stdin.write("go\n")
+                    child.stdin.flush()
+                    if not is_last:
+                        half = self.made.payload * (0.3 + 0.1 * self.seed)
+                        while child.poll() is None and link_takes.taken_bytes(takes) < half:
+                            time.sleep(0.05)
+                        subprocess.run(["pkill", "-KILL", "-f", "--", f"--box {place}"], check=False)
+                    child.communicate()
+            hub.database.close()
+            return link_takes.came_twice(takes) / PIECE_BYTES / MANY
 
     def _box(self, link: Any, folder: Path) -> Taken:
         command = [sys.executable, __file__, "--box", str(self.made.copy("box", folder / "box"))]
@@ -218,8 +251,10 @@ def _curl_list(files: list[tuple[str, int, str]], base: str, to: Path) -> str:
     )
 
 
-def box(folder: Path) -> None:
-    """The box's program: one round, once it is told to; prints what it took."""
+def box(folder: Path, record: Path | None) -> None:
+    """The box's program: one round, once it is told to; prints what it took. `record`: where each take of bytes is written down."""
+    if record is not None:
+        link_takes.write_down(record)
     here = open_installation(Settings(data_dir=folder, role="node", secure_cookies=False))
     spans: list[float] = []
     carry = Transfer.run
@@ -282,7 +317,14 @@ def measured(scenario: Scenario, made: Set, programs: list[str]) -> dict[str, An
         f"{name}_payload_kb": round(made.payload / 1000), f"{name}_files": len(made.files), f"{name}_least_s": round(least_s, 1),
         f"{name}_share": _median(shares["box"]), f"{name}_round_share": _median([least_s / (one.round_seconds or 1) for one in ours]),
         f"{name}_tuned_share": _median(shares[TUNED]), f"{name}_wire": _median([one.wire for one in ours]),
+        f"{name}_overhead": _median([one.wire * PAYLOAD_SHARE - 1 for one in ours]),
     }  # fmt: skip
+    if found := [outage for one in ours for outage in one.outages]:
+        back = [outage.half_rate_s for outage in found if outage.half_rate_s is not None]
+        figures |= {"outage_lost_kb": _median([outage.lost_kb for outage in found]), "half_rate_s": _median(back), "outages": len(found)}
+    if scenario.name == "S2":
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            figures["refetched_pieces"] = _median(list(pool.map(lambda seed: Run(scenario, seed, made).killed(), SEEDS)))
     for program in programs[2:]:
         differences = [mine - other for mine, other in zip(shares["box"], shares[program], strict=True)]
         low, high, sure = median_interval(differences)
@@ -300,6 +342,6 @@ def _median(values: list[float]) -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--box"]:
-        box(Path(sys.argv[2]))
+        box(Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
     else:
         main(sys.argv[1:])
