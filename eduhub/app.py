@@ -17,6 +17,8 @@ from eduhub.errors import NotAllowed
 from eduhub.installation import Installation, open_installation
 from eduhub.media import http as media_http
 from eduhub.sync import http as sync_http
+from eduhub.sync.door import Door
+from eduhub.sync.poll_lane import PollLane
 from eduhub.web import compression, csrf, kept, languages, pages, photos, sent, shown
 from eduhub.web.few_at_once import FewAtOnce
 from eduhub.web.learning import lesson_data
@@ -74,9 +76,10 @@ def _put_in_front(app: Flask, here: Installation) -> None:
         few, packages_dir=here.packages_dir, secret=here.keys.secret, steady=here.steady,
         run_dir=here.settings.data_dir / "run" if here.settings.role == "hub" else None,
     )  # fmt: skip
+    front = PollLane(Door(lane, here.settings.web_threads // 2), here) if here.settings.role == "hub" else lane
     # Where a TLS proxy stands in front, its word about scheme, host and address counts; our own nginx hands it on.
-    told = ProxyFix(lane, x_for=1, x_proto=1, x_host=1)
-    alone = told if here.settings.is_behind_tls else lane
+    told = ProxyFix(front, x_for=1, x_proto=1, x_host=1)
+    alone = told if here.settings.is_behind_tls else front
     app.wsgi_app = Front(alone, told, secret=here.keys.secret)  # type: ignore[method-assign]
 
 

@@ -25,6 +25,7 @@ from eduhub.jobs.running import Worker, lead
 from eduhub.jobs.shift import POLL_S, Orders, Running, Shift
 from eduhub.media import uploads
 from eduhub.ops.handlers import HANDLERS, Handler
+from eduhub.sync import meeting
 from eduhub.sync.mirrors import neighbours
 
 log = logs.logger(__name__)
@@ -125,6 +126,14 @@ def _clear_away(installation: Installation) -> None:
     )  # fmt: skip
 
 
+def _meet(installation: Installation) -> None:
+    """Have this box ask its hub when its slot has come: see sync/polling.py."""
+    if meeting.turns.is_due(installation):
+        with installation.database.write() as session:
+            # One attempt: the next turn is the retry.
+            queue.enqueue(session, "sync.round", {}, dedupe="timer:sync.round", priority=20, max_attempts=1)
+
+
 def timers_of(settings: config.Settings) -> list[Timer]:
     """The timers of a machine with these settings."""
     timers = [
@@ -137,7 +146,7 @@ def timers_of(settings: config.Settings) -> list[Timer]:
         Timer("uploads.sweep", 300, uploads.sweep),
     ]
     if settings.role == "node":
-        return [*timers, Timer("neighbours.keep", 10, neighbours.keep), job_every("sync.round", settings.sync_every_s)]
+        return [*timers, Timer("neighbours.keep", 10, neighbours.keep), Timer("sync.turn", 1.0, _meet)]
     return [*timers, job_every("media.forget_replaced", 6 * 3600)]
 
 

@@ -10,14 +10,14 @@ from eduhub.courses import forgetting, publishing, search
 from eduhub.installation import JobContext
 from eduhub.media import attachments, encode_step, prepare
 from eduhub.ops import upkeep
-from eduhub.sync import rounds
+from eduhub.sync import meeting
 
 Handler = Callable[..., object]
 
 
 def sync_round(context: JobContext) -> None:
-    """One meeting of this box with its hub."""
-    rounds.run(context.installation, on_progress=context.progress)
+    """One meeting of this box with its hub: a poll, or a round."""
+    meeting.turns.take(context.installation, context.progress)
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -57,7 +57,7 @@ def services(installation: Installation) -> list[Service]:
         "--workers", str(settings.web_processes),
         "--threads", str(settings.web_threads),
         "--worker-connections", str(max(1000, 2 * settings.web_threads)),
-        "--keep-alive", "30",
+        "--keep-alive", "100",  # longer than nginx's, and where gunicorn answers alone longer than from one poll to the next
         "--timeout", "60",
         "--graceful-timeout", "5",
         "--forwarded-allow-ips", "",  # who tells of a client is decided in eduhub/app.py

@@ -7,11 +7,13 @@ can use the line for anything else. No wall clock has a part in it.
 This module must not know HTTP or what a request asks for. See docs/formats/nodes.md.
 """
 
+import base64
 import hashlib
 import hmac
 import re
 import secrets
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -25,10 +27,13 @@ from eduhub.uids import parse_uid
 
 AUTH_CONTEXT, TIME_CONTEXT = "eduhub-node-auth/1", "eduhub-time/1"
 SCHEME = "EduHub-Node "
+POLL_SCHEME = "EduHub-Poll "
+POLL_HEADER = "EduHub-Poll"  # where a signed answer hands the token over
 NONCE_LASTS_S = 3600  # a round over 64 kbit/s may be long; a new one costs a round trip
 
 _NONCE = re.compile(r"[0-9a-f]{32}-[0-9a-f]{1,12}-[0-9a-f]{32}")
 _NODE_NONCE = re.compile(r"[0-9a-f]{32}")
+_POLL = re.compile(r"[A-Za-z0-9_-]{44}")  # 16 bytes of uid, 5 of steady seconds, 12 of HMAC
 _HEADER = re.compile(r"EduHub-Node ([0-9a-f-]{36})\.([0-9a-f-]{1,100})\.([0-9a-f]{128})")
 
 
@@ -108,6 +113,40 @@ def _read(line: str | None) -> tuple[str, str, str]:
 
 def _bound(node_uid: str, nonce: str, method: str, target: str, body: bytes) -> bytes:
     return canonical([parse_uid(node_uid), nonce, method, target, hashlib.sha256(body).hexdigest()])
+
+
+# --- polls --------------------------------------------------------------------------
+
+
+def poll_token(installation: Installation, node_uid: str) -> str:
+    """What stands for a box's signature on polls, and on nothing else, for an hour of this hub's running time."""
+    shown = UUID(node_uid).bytes + int(installation.steady.now_s()).to_bytes(5, "big")
+    return base64.urlsafe_b64encode(shown + _poll_mac(installation, shown)).decode("ascii")
+
+
+def is_poll_token(text: str) -> bool:
+    """Whether a text looks like one; nothing is proved by it."""
+    return _POLL.fullmatch(text) is not None
+
+
+def polled_by(installation: Installation, line: str | None) -> str:
+    """The uid of the box whose poll token an Authorization line has. Raises NodeRefused."""
+    token = (line or "").removeprefix(POLL_SCHEME)
+    if not is_poll_token(token) or line == token:
+        raise NodeRefused("no token of a poll")
+    raw = base64.urlsafe_b64decode(token)
+    shown, mac = raw[:21], raw[21:]
+    age_s = installation.steady.now_s() - int.from_bytes(shown[16:], "big")
+    if not hmac.compare_digest(mac, _poll_mac(installation, shown)) or not -2 <= age_s <= NONCE_LASTS_S:
+        raise NodeRefused("a token of another hub or hour")
+    return str(UUID(bytes=shown[:16]))
+
+
+def _poll_mac(installation: Installation, shown: bytes) -> bytes:
+    return hmac.digest(installation.keys.secret, b"eduhub-poll/1\0" + shown, "sha256")[:12]
+
+
+# --- time ---------------------------------------------------------------------------
 
 
 def signed_time(installation: Installation, node_nonce: str) -> dict[str, Any]:

@@ -113,7 +113,9 @@ class _Hub:
             page = streams.page(session, node.org_uid, epoch=epoch, after=after)
             _note_contact(session, node, after)
             sealed = stream_pages.sealed_page(page.payload, self._installation.keys.publishing, node)
-        return _bytes(sealed, "application/octet-stream")
+        answer = _bytes(sealed, "application/octet-stream")
+        answer.headers[auth.POLL_HEADER] = auth.poll_token(self._installation, node.uid)
+        return answer
 
     def outbox(self) -> Response:
         body = _body()

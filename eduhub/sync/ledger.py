@@ -13,7 +13,7 @@ from eduhub import clock
 from eduhub.errors import DiskFull
 from eduhub.installation import Installation
 from eduhub.sync import traffic
-from eduhub.sync.fetching.meter import Meter
+from eduhub.sync.fetching.meter import NOTHING, Meter, Passed
 from eduhub.sync.traffic import LINK, Moved
 
 BOOKED_EVERY_S = 10.0
@@ -50,8 +50,10 @@ class Ledger:
     def __exit__(self, *_exception: object) -> None:
         self.book()
 
-    def watch(self, meter: Meter) -> None:
-        """Count what passes these sockets; they are on the link."""
+    def watch(self, meter: Meter, since: Passed = NOTHING) -> None:
+        """Count what passes these sockets; they are on the link. What had passed up to `since` is booked already."""
+        with self._lock:
+            self._link_down, self._link_up = self._link_down + since.down, self._link_up + since.up
         self._meters.append(meter)
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import LargeBinary, String, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from eduhub.changes import Travelling
@@ -74,7 +74,8 @@ class StreamRow(Base):
     """Hub: the place of one row in one school's stream. Compacted: one row each, the newest place."""
 
     __tablename__ = "stream_row"
-    __table_args__ = (UniqueConstraint("org_uid", "sequence"),)
+    # By row: which schools see one.
+    __table_args__ = (UniqueConstraint("org_uid", "sequence"), Index("ix_stream_row_row", "table_name", "row_uid", "kind"))
     org_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     table_name: Mapped[str] = mapped_column(String(40), primary_key=True)
     row_uid: Mapped[str] = mapped_column(String(90), primary_key=True)

@@ -81,7 +81,7 @@ def asked_again(session: Session, sight: Sight, org_uid: str, written: Written, 
     _people(session, asked, written)
     _groups(session, asked, org_uid, written)
     _courses(session, asked, sight, org_uid, written)
-    asked.add_people(_whose_days_turn(session, days))
+    asked.add_people(whose_days_turn(session, days))
     return asked
 
 
@@ -137,7 +137,7 @@ def _with_role_at(session: Session, scope_kind: str, uids: Collection[str]) -> s
     return set(session.scalars(at)) if uids else set()
 
 
-def _whose_days_turn(session: Session, days: tuple[str, str]) -> set[str]:
+def whose_days_turn(session: Session, days: tuple[str, str]) -> set[str]:
     """People one of whose spans ends between the two days, without anybody writing a row. A clock may also have gone back."""
     first, last = sorted(days)
     if first == last:

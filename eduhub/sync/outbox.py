@@ -68,7 +68,21 @@ def queue_changes(session: Session, steady: SteadyClock) -> int:
             grown += 1
         upstream.change_seq_sent = whole[-1].seq
         session.flush()
+    # What came from the hub since lies behind it too, and need not be looked through again.
+    upstream.change_seq_sent = changes.latest_seq(session)
     return grown
+
+
+def has_any(session: Session) -> bool:
+    """Whether anything waits to go home, queued or not; a look that costs nothing where nothing does."""
+    sent = session.scalars(select(Upstream.change_seq_sent).order_by(Upstream.priority)).first()
+    if sent is None:
+        return False
+    made = changes.made_here(session, after_seq=min(sent, changes.latest_seq(session)), limit=1)
+    if made:
+        return True
+    waits = select(OutboxRow.sequence).where(OutboxRow.acknowledged_steady_s.is_(None)).limit(1)
+    return session.execute(waits).first() is not None
 
 
 def _row_of(change: Change) -> tuple[str, int, str, str]:

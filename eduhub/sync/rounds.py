@@ -42,6 +42,7 @@ from eduhub.sync import (
 from eduhub.sync.fetching import fetch
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
+from eduhub.sync.fetching.meter import NOTHING, Passed
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Link, Transport
@@ -57,10 +58,21 @@ FETCH_AT_ONCE_S = 20 * 60  # then what waits goes home
 
 
 @dataclass
+class Kept:
+    """What may stay from one round to the next: the connection to one hub, and how much of what it carried is booked."""
+
+    url: str
+    node_uid: str
+    link: Link
+    booked: Passed = NOTHING
+
+
+@dataclass
 class RoundReport:
     """What one round did."""
 
     ran: bool = True  # False: another round is under way
+    polled: bool = False  # one poll, and nothing had moved
     new_epoch: bool = False
     pages_given_back: int = 0
     outbox_rows: int = 0
@@ -68,6 +80,16 @@ class RoundReport:
     catalog_entries: int = 0
     in_window: bool = True
     fetched: fetch.Fetched = field(default_factory=fetch.Fetched)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether everything that this box wants was here already when the fetching began."""
+        return self.ran and self.fetched.missing == 0 and not self.fetched.disk_full
+
+    @property
+    def was_held_back(self) -> bool:
+        """Whether something is left that may not be fetched now, or cannot be had."""
+        return not self.in_window or self.fetched.disk_full or bool(self.fetched.refused) or self.fetched.parts == 0
 
     def __str__(self) -> str:
         """For the command line."""
@@ -89,38 +111,49 @@ class RoundReport:
 
 def run(
     installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None,
-    carrier: Carrier | None = None, ways: Ways | None = None,
+    carrier: Carrier | None = None, ways: Ways | None = None, kept: Kept | None = None,
 ) -> RoundReport:
-    """One round with the hub, and with mirrors before it or without it. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ..."""
+    """One round with the hub, and with mirrors before it or without it. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ...
+
+    `kept` is used and stays open; without it the round has a connection of its own.
+    """
     with one_at_a_time(installation) as is_first:
         if not is_first:
             return RoundReport(ran=False)
-        with installation.database.read() as session:
-            found = select(Upstream.url, Upstream.node_uid).order_by(Upstream.priority)
-            upstream = session.execute(found.limit(1)).first()
-        if upstream is None:
-            raise NodeRefused("this box has not joined a hub")
-        url, node_uid = upstream
-        tls = trust(url)
+        own = kept or keep(installation, transport)
         try:
-            with (
-                Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport, tls=tls) as link,
-                Transfer(url, tls=tls) as transfer,
-                Ledger(installation) as ledger,
-            ):
-                ledger.watch(link.meter)
+            with Transfer(own.url, tls=trust(own.url)) as transfer, Ledger(installation) as ledger:
+                ledger.watch(own.link.meter, own.booked)
                 ledger.watch(transfer.meter)
 
                 def turn(share: float) -> None:
                     ledger.turn()
                     on_progress(share)
 
-                nearby = Nearby(installation, ledger, node_uid, ways)
-                return _Round(installation, link, carrier or transfer, ledger, url, transfer.open_ahead, nearby).run(turn)
+                nearby = Nearby(installation, ledger, own.node_uid, ways)
+                return _Round(
+                    installation, own.link, carrier or transfer, ledger, own.url, transfer.open_ahead, nearby
+                ).run(turn)
         except EduHubError as error:
             with installation.database.write() as session:
-                session.get_one(Upstream, url).last_error = error.code
+                session.get_one(Upstream, own.url).last_error = error.code
             raise
+        finally:
+            own.booked = own.link.meter.total()
+            if kept is None:
+                own.link.__exit__()
+
+
+def keep(installation: Installation, transport: Transport | None = None) -> Kept:
+    """A connection to the first upstream, that opens when it is used. Raises NodeRefused where this box has not joined."""
+    with installation.database.read() as session:
+        found = select(Upstream.url, Upstream.node_uid).order_by(Upstream.priority)
+        upstream = session.execute(found.limit(1)).first()
+    if upstream is None:
+        raise NodeRefused("this box has not joined a hub")
+    url, node_uid = upstream
+    link = Link(url, node_uid=node_uid, key=installation.keys.node_signing, transport=transport, tls=trust(url))
+    return Kept(url, node_uid, link)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ OPERATOR_ROLES = frozenset({"operator", "region_operator"})
 OF_PEOPLE = frozenset({"person", "enrolment", "learner_record", "role_grant", "credential"})
 OF_COURSES = frozenset({"course", "unit", "lesson"})
 # A lesson of another school is sent from its first publication on; a withdrawn one too, so that boxes hide it.
-_SHARED_STATES = frozenset({"published", "withdrawn"})
+SHARED_STATES = frozenset({"published", "withdrawn"})
 _AT_ONCE = 400  # values in one question
 
 
@@ -159,7 +159,7 @@ class Sight:
         return found | {
             ("lesson", row.uid)
             for row in lessons
-            if row.course_uid in courses and (courses[row.course_uid] == self._org_uid or row.state in _SHARED_STATES)
+            if row.course_uid in courses and (courses[row.course_uid] == self._org_uid or row.state in SHARED_STATES)
         }
 
     def reaching(self, only: Uids | None) -> dict[str, str]:

@@ -47,6 +47,15 @@ class Ends:
     erased_counter: int
     day: str
 
+    def lacks(self, state: StreamState) -> bool:
+        """Whether a stream may have to be brought on: it is older than these ends, or of another day."""
+        if state.erased_counter is None or state.day != self.day:
+            return True
+        return (
+            state.change_seq < self.change_seq or state.progress_seq < self.progress_seq
+            or state.erased_counter < self.erased_counter
+        )  # fmt: skip
+
 
 def ends(session: Session) -> Ends:
     """Where they end now: three looks at the end of an index."""
@@ -63,14 +72,13 @@ def refresh(session: Session, org_uid: str) -> StreamState:
         state = StreamState(org_uid=org_uid, sequence=0, change_seq=0, progress_seq=0, erased_counter=None, day=None)
         session.add(state)
     now = ends(session)
-    if (state.change_seq, state.progress_seq, state.erased_counter, state.day) == (
-        now.change_seq, now.progress_seq, now.erased_counter, now.day
-    ):  # fmt: skip
+    if not now.lacks(state):
         return state
     places = Places(session, state)
     if not _bring_on(session, places, state, now):
         make_whole(session, places, state.org_uid, now.day)
-    state.change_seq, state.progress_seq = now.change_seq, now.progress_seq
+    # Erasing makes the log shorter, and no number is given out twice: where it ended once stays true.
+    state.change_seq, state.progress_seq = max(state.change_seq, now.change_seq), now.progress_seq
     state.erased_counter, state.day = now.erased_counter, now.day
     session.flush()
     return state

@@ -29,6 +29,7 @@ from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar
 from eduhub.sync import http, joining, nodes, rounds
 from eduhub.sync.fetching.carrier import Receiver
 from eduhub.sync.fetching.connection import Range
+from eduhub.sync.poll_lane import PollLane
 from eduhub.uids import new_uid
 
 WEDNESDAY_MS = int(datetime(2026, 11, 25, 5, tzinfo=UTC).timestamp() * 1000)
@@ -254,9 +255,10 @@ def app_of(installation: Installation) -> Callable[..., Any]:
     """The sync protocol and the media lane of a hub, and nothing else."""
     app = Flask("hub")
     app.register_blueprint(http.blueprint(installation))
-    return MediaLane(
+    lane = MediaLane(
         app.wsgi_app, packages_dir=installation.packages_dir, secret=installation.keys.secret, steady=installation.steady
     )
+    return PollLane(lane, installation)
 
 
 def small_parts(seed: int) -> dict[str, bytes]:

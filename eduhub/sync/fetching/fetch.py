@@ -50,11 +50,12 @@ class Fetched:
     bad_pieces: int = 0
     disk_full: bool = False
     has_more: bool = False  # only its time was over
+    missing: int | None = None  # wanted packages that were not whole here when it began; None: nobody looked
 
     def and_then(self, later: "Fetched") -> "Fetched":
         """Both as one: what was done adds up, how it stands is what the later one found."""
         sums = (self.parts + later.parts, self.bytes + later.bytes)
-        return Fetched(*sums, later.refused, self.bad_pieces + later.bad_pieces, later.disk_full, later.has_more)
+        return Fetched(*sums, later.refused, self.bad_pieces + later.bad_pieces, later.disk_full, later.has_more, later.missing)
 
 
 def run(
@@ -74,6 +75,7 @@ def run(
         # A package that the catalog does not speak of yet waits: the catalog alone says what is published.
         catalog_says = published.of(session, missing)
         lessons = wanted.lessons_of(session, missing)
+    done.missing = len(missing)
 
     def came(package_id: str, count: int) -> None:
         if count:

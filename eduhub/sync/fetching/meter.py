@@ -24,6 +24,9 @@ class Passed(NamedTuple):
     up: int
 
 
+NOTHING = Passed(0, 0)
+
+
 class Meter:
     """Sums up sockets, also those that were closed since. Whoever closes one says so before (`left`)."""
 
