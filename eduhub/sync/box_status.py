@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from eduhub import __version__, clock
+from eduhub import __version__
 from eduhub.installation import Installation
 from eduhub.sync import battery, outbox, pace, readiness, schedule_clock
 from eduhub.sync.models import OutboxRow
@@ -25,7 +25,7 @@ FORMAT = "eduhub-box-status/1"
 def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
     """What this box has to say now."""
     at_ms = schedule_clock.now_ms(session, installation.steady)
-    here = pace.of_box(session, installation, org_uid, at_ms)
+    here = pace.of_box(session, installation, org_uid)
     ready = readiness.at_box(session, org_uid, at_ms, here)
     left = readiness.queue(session, ())
     disk, charge = shutil.disk_usage(installation.settings.data_dir), battery.read(supplies)
@@ -34,7 +34,7 @@ def of_box(session: Session, installation: Installation, org_uid: str | None, *,
         "lamp": ready.lamp, "days": days_of(ready), "disk": {"free": disk.free, "total": disk.total},
         "backlog": _backlog(session, installation), "rate": None if here.bytes_s is None else round(here.bytes_s),
         "left": {"lessons": len(left), "bytes": sum(floor + rest for _uid, floor, rest in left)},
-        "open": at_ms is None or clock.in_window(here.window, here.zone, at_ms),
+        "open": pace.is_open(here, at_ms),
     }  # fmt: skip
     if charge is not None:
         found["battery"] = {"percent": charge.percent, "charging": charge.is_charging}

@@ -1,103 +1,124 @@
-"""When bytes that are still to come will be here: by the measured rate, the hours for lessons and the allowances.
+"""When bytes that are still to come will be here: by the measured rate, and by what the school allows and has used.
 
 Pure: whoever asks hands in what was measured. A forecast is in seconds from now, because a box may not know what time
 it is; None says that nobody can tell.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from eduhub import clock
+from eduhub.sync.budgets import MINUTES_OF_A_DAY, Limits, Used, Window, judge
 
-ANY_TIME = "00:00-24:00"
 HORIZON_DAYS = 60  # what would come later than that has no day that is worth saying
 _DAY_S = 86_400.0
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """How many bytes a day or a month may bring, and how many of the present one's are left."""
-
-    each: int
-    left: int
+_BYTES_S = 125  # of a kbit/s
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast lessons come, and when they may. `bytes_s`: while something is fetched; None: nothing was fetched lately."""
+    """How fast lessons come, and when they may. `bytes_s`: while some are fetched; None: not measured lately.
+
+    `class_hours` are those of a day for which `has_classes` says so (its ISO text).
+    """
 
     bytes_s: float | None
-    window: str = ANY_TIME  # as 22:00-06:00, by the clocks of `zone`
+    limits: Limits = field(default_factory=Limits)
     zone: str = "UTC"
-    day: Allowance | None = None
-    month: Allowance | None = None
+    used: Used = field(default_factory=Used)
+    class_hours: tuple[Window, ...] = ()
+    has_classes: Callable[[str], bool] = lambda _day: True
+
+
+class Curve:
+    """How many bytes will have come until when, from the schedule time `at_ms` on. While that is unknown (None) every hour
+    counts as open and an allowance as that of the one day that runs.
+    """
+
+    def __init__(self, pace: Pace, at_ms: int | None) -> None:
+        self._spans = list(_spans(pace, at_ms)) if pace.bytes_s and pace.bytes_s > 0 else []
+
+    def in_s(self, count: int) -> float | None:
+        """Seconds until `count` more bytes are here."""
+        if count <= 0:
+            return 0.0
+        left = float(count)
+        for span in self._spans:
+            if left <= span.bytes:
+                return span.begins_s + left / span.bytes_s
+            left -= span.bytes
+        return None
 
 
 def comes_in_s(count: int, pace: Pace, at_ms: int | None) -> float | None:
-    """Seconds until `count` more bytes are here. `at_ms`: the schedule clock; while it is unknown (None) every hour counts
-    as open and an allowance as that of the one day that runs.
-    """
-    if count <= 0:
-        return 0.0
-    if not pace.bytes_s or pace.bytes_s <= 0:
-        return None
-    left = float(count)
-    for span in _spans(pace, at_ms):
-        if left <= span.bytes:
-            return span.begins_s + left / pace.bytes_s
-        left -= span.bytes
-    return None
+    """Seconds until `count` more bytes are here, asked once."""
+    return Curve(pace, at_ms).in_s(count)
 
 
 @dataclass(frozen=True)
 class _Span:
-    """A stretch of time in which bytes may come: when it begins, in seconds from now, and how many it brings."""
+    """A stretch of time in which bytes may come: when it begins, in seconds from now, how many it brings, and how fast."""
 
     begins_s: float
     bytes: float
+    bytes_s: float
 
 
 def _spans(pace: Pace, at_ms: int | None) -> Iterator[_Span]:
     assert pace.bytes_s is not None
-    most = [allowance.left for allowance in (pace.day, pace.month) if allowance is not None]
+    limits, used = pace.limits, pace.used
     if at_ms is None:
-        yield _Span(0.0, min([HORIZON_DAYS * _DAY_S * pace.bytes_s, *most]))
+        verdict = judge(limits, (), None, used)
+        rate = _rate(pace.bytes_s, verdict.ceiling_kbit_s)
+        most = HORIZON_DAYS * _DAY_S * rate
+        yield _Span(0.0, most if verdict.left_bytes is None else min(most, verdict.left_bytes), rate)
         return
-    day_left = pace.day.left if pace.day is not None else None
-    month_left = pace.month.left if pace.month is not None else None
-    zone, now = ZoneInfo(pace.zone), at_ms
-    until_ms = at_ms + HORIZON_DAYS * round(_DAY_S * 1000)
-    while now < until_ms:
-        midnight = _midnight_after(now, zone)
-        opens = now + round(clock.until_window_s(pace.window, pace.zone, now) * 1000)
-        if opens < midnight:
-            closes = min(midnight, _closes(pace, opens))
-            can = pace.bytes_s * (closes - opens) / 1000
-            can = min([can, *(left for left in (day_left, month_left) if left is not None)])
-            yield _Span((opens - at_ms) / 1000, max(0.0, can))
-            day_left = None if day_left is None else max(0, day_left - round(can))
-            month_left = None if month_left is None else max(0, month_left - round(can))
-            now = closes
-        else:
-            now = midnight
-        if now == midnight:
-            day_left = pace.day.each if pace.day is not None else None
-            if pace.month is not None and datetime.fromtimestamp(now / 1000, tz=UTC).astimezone(zone).day == 1:
-                month_left = pace.month.each
+    zone, now_ms, until_ms = ZoneInfo(pace.zone), at_ms, at_ms + HORIZON_DAYS * round(_DAY_S * 1000)
+    month = _local(at_ms, zone).month
+    while now_ms < until_ms:
+        local = _local(now_ms, zone)
+        if local.month != month:
+            month, used = local.month, Used()
+        for begins_ms, ends_ms, minute in _stretches(pace, local, now_ms):
+            verdict = judge(limits, _classes(pace, local), minute, used)
+            rate = _rate(pace.bytes_s, verdict.ceiling_kbit_s)
+            if verdict.may_fetch and rate > 0:
+                can = rate * (ends_ms - begins_ms) / 1000
+                can = can if verdict.left_bytes is None else min(can, verdict.left_bytes)
+                yield _Span((begins_ms - at_ms) / 1000, can, rate)
+                used = Used(used.day + round(can), used.month + round(can))
+            now_ms = ends_ms
+        used = Used(0, used.month)
 
 
-def _closes(pace: Pace, at_ms: int) -> int:
-    """When a window that is open ends; beyond the day for one that always is."""
-    begins, ends = pace.window.split("-")
-    if begins == ends or pace.window == ANY_TIME:
-        return at_ms + round(_DAY_S * 1000)
-    return at_ms + round(clock.until_window_s(f"{ends}-{begins}", pace.zone, at_ms) * 1000)
+def _stretches(pace: Pace, local: datetime, now_ms: int) -> Iterator[tuple[int, int, int]]:
+    """(from, to, a minute in it) of the rest of a day, cut wherever something else may hold."""
+    edges = {minute for window in (*pace.limits.windows, *_classes(pace, local)) for minute in window}
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    begins_ms = now_ms
+    for minute in sorted({*edges, MINUTES_OF_A_DAY} - {0}):
+        # On the wall there: the zone says how many seconds that is. Clocks that are put back come by some minutes twice.
+        ends_ms = round((midnight + timedelta(minutes=minute)).timestamp() * 1000)
+        if ends_ms > begins_ms:
+            yield begins_ms, ends_ms, _minute(begins_ms, local)
+            begins_ms = ends_ms
+    if begins_ms == now_ms:  # where the clocks are put forward over midnight
+        yield now_ms, now_ms + 60_000, _minute(now_ms, local)
 
 
-def _midnight_after(at_ms: int, zone: ZoneInfo) -> int:
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(zone)
-    begins = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)  # on the wall there
-    # Where the clocks are put forward at midnight, the day begins an hour later; never before the moment asked about.
-    return max(at_ms + 1, round(begins.timestamp() * 1000))
+def _classes(pace: Pace, local: datetime) -> tuple[Window, ...]:
+    return pace.class_hours if pace.has_classes(local.date().isoformat()) else ()
+
+
+def _rate(measured: float, ceiling_kbit_s: int | None) -> float:
+    return measured if ceiling_kbit_s is None else min(measured, float(ceiling_kbit_s * _BYTES_S))
+
+
+def _local(at_ms: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(zone)
+
+
+def _minute(at_ms: int, day: datetime) -> int:
+    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(day.tzinfo)
+    return local.hour * 60 + local.minute

@@ -151,11 +151,13 @@ def with_times(ready: Readiness, queue: Sequence[tuple[str, int, int]], pace: Pa
         before += rest
         whole_after[uid] = before
 
+    curve = forecast.Curve(pace, at_ms)
+
     def timed(lesson: LessonReady) -> LessonReady:
         after = useful_after if lesson.held.state == MISSING else whole_after
         if lesson.held.state not in (MISSING, USEFUL) or lesson.lesson_uid not in after:
             return lesson
-        return replace(lesson, in_s=forecast.comes_in_s(after[lesson.lesson_uid], pace, at_ms))
+        return replace(lesson, in_s=curve.in_s(after[lesson.lesson_uid]))
 
     days = tuple(replace(day, lessons=tuple(timed(lesson) for lesson in day.lessons)) for day in ready.days)
     return replace(ready, days=days)

@@ -1,7 +1,9 @@
-"""What a school's box shows of itself: whether everything for the coming days is here, and the link."""
+"""The page of a school's box: whether everything for tomorrow is here, what is missing and when it comes, and the link.
 
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+A child is told what is here and whether the link is; disk, battery, versions and what may be done are for adults.
+"""
+
+from dataclasses import replace
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
@@ -9,69 +11,51 @@ from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+import eduhub
 from eduhub import guard
-from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync import outbox, replacing, schedule_clock
+from eduhub.sync import joining, outbox, replacing, schedule_clock
 from eduhub.sync.models import Upstream
-from eduhub.web import box_states, languages, shown
-from eduhub.web.edge import reading, today
+from eduhub.web import box_shown, box_states, languages, shown
+from eduhub.web.edge import reading
 from eduhub.web.states import State
 
 bp = Blueprint("box", __name__)
-DAYS_AHEAD = 7
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A planned lesson that is not whole here."""
-
-    lesson: Lesson
-    held_bytes: int
-    all_bytes: int
+NEARLY_FULL_PERCENT = 90
 
 
 @bp.get("/box")
 @guard.allow(guard.signed_in)
 @caches("no-store")
 def status() -> ResponseReturnValue:
-    """'Everything for the coming days is here', or what is missing."""
-    viewer = guard.viewer()
+    """'Everything for tomorrow is here', or what is missing and when it comes."""
+    viewer, here = guard.viewer(), guard.here()
     with reading() as session:
+        node = joining.own_node(session)
+        org_uid = node.org_uid if node is not None else None
         upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
+        page = box_shown.page_of(session, here, org_uid)
+        of_adults = {} if viewer.is_child else _of_adults(session, org_uid)
         return render_template(
-            "school/box.html", missing=_missing(session, today(session, viewer.person.org_uid if viewer.person else None)),
-            link=_link(upstream, schedule_clock.silent_ms(session, guard.here().steady)),
-            lessons=session.scalar(
-                select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
-            ),
-            bytes=session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
-            waiting=outbox.waiting(session), fetched=box_states.fetch_hours(),
-            replaced=[] if viewer.is_child else _replaced(session),
+            "school/box.html", page=page, link=_link(upstream, schedule_clock.silent_ms(session, here.steady)),
+            fetched=box_states.fetch_hours(), joined=node is not None, **of_adults,
         )
 
 
-def _missing(session: Session, day: str) -> list[Missing]:
-    """Planned lessons of the coming days whose wanted parts are not all held; sizes of the newest package."""
-    until = (date.fromisoformat(day) + timedelta(days=DAYS_AHEAD)).isoformat()
-    planned = select(PlanRow.lesson_uid).where(
-        PlanRow.dropped_on.is_(None), PlanRow.day.is_(None) | PlanRow.day.between(day, until)
-    )
-    missing = []
-    for lesson in session.scalars(select(Lesson).where(Lesson.uid.in_(planned), Lesson.state == "published")):
-        newest = session.scalars(
-            select(PackageRow).where(PackageRow.lesson_uid == lesson.uid, ~PackageRow.withdrawn)
-            .order_by(PackageRow.revision.desc())
-        ).first()
-        sizes = [] if newest is None else session.execute(
-            select(PartRow.bytes, PartRow.held).where(PartRow.package_id == newest.id, PartRow.wanted)
-        ).all()
-        held, total = sum(size for size, here in sizes if here), sum(size for size, _ in sizes)
-        if newest is None or held < total:
-            missing.append(Missing(lesson, held, total))
-    return missing
+def _of_adults(session: Session, org_uid: str | None) -> dict[str, object]:
+    """What children are not bothered with."""
+    here = guard.here()
+    free, total, battery = box_shown.machine(here)
+    lessons = select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
+    percent = round(100 * (total - free) / total) if total else 0
+    return {
+        "today": box_shown.link_today(session, here, org_uid), "free": free, "total": total, "percent": percent,
+        "is_nearly_full": percent >= NEARLY_FULL_PERCENT, "battery": battery, "waiting": outbox.waiting(session),
+        "lessons": session.scalar(lessons), "version": eduhub.__version__, "replaced": _replaced(session),
+        "bytes": session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
+    }
 
 
 def _replaced(session: Session) -> list[str]:

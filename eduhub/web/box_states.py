@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from eduhub import clock, guard
 from eduhub.schools.models import Organisation
+from eduhub.sync import overview
 from eduhub.sync.models import Node, NodeContact
 from eduhub.web import shown
 from eduhub.web.states import State
 
-SILENT_MS = 24 * 3600 * 1000  # after a day without a word somebody should look
+SILENT_MS, LOST_MS = overview.SILENT_MS, overview.LOST_MS  # after a day without a word somebody should look
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,6 @@ class BoxRow:
 def of_school(session: Session, org_uid: str) -> list[BoxRow]:
     """The boxes of one school."""
     return _rows(session, session.scalars(select(Node).where(Node.org_uid == org_uid).order_by(Node.name)))
-
-
-def all_of(session: Session, org_uids: Iterable[str]) -> list[BoxRow]:
-    """The boxes of these organisations, by name."""
-    return _rows(session, session.scalars(select(Node).where(Node.org_uid.in_(list(org_uids))).order_by(Node.name)))
 
 
 def one_was_lost(session: Session, org_uid: str) -> bool:
@@ -70,11 +66,13 @@ def fetch_hours() -> str:
 
 
 def since(last_ms: int) -> State:
-    """`2 minutes ago`, amber after a day of silence."""
+    """`2 minutes ago`, amber after a day of silence, red after three."""
     return ago(max(0, clock.now_ms() - last_ms))
 
 
 def ago(ago_ms: int) -> State:
     """The same of a time that was counted."""
     text = gettext("%(time)s ago", time=shown.since(ago_ms))
+    if ago_ms > LOST_MS:
+        return State(text, "no", "bad")
     return State(text, "wait", "slow") if ago_ms > SILENT_MS else State(text, "done", "good")

@@ -9,19 +9,19 @@ from flask_babel import gettext, lazy_gettext
 from sqlalchemy import select
 from wtforms import SelectField, StringField, validators
 
-from eduhub import guard
+from eduhub import clock, guard
 from eduhub.errors import BadInput
 from eduhub.http import caches
 from eduhub.schools import organisations
 from eduhub.schools.models import Organisation, Site
-from eduhub.sync import nodes
-from eduhub.web import box_states, languages, shown
+from eduhub.sync import nodes, overview
+from eduhub.web import languages, shown, told_shown
 from eduhub.web.edge import note, reading, row_of, writing
 from eduhub.web.forms import Form, language_field, needed, pairs, text_field
 from eduhub.web.rights import OPERATOR, OVERSEES, organisations_overseen
 
 bp = Blueprint("operator", __name__)
-_URGENCY = ("bad", "slow", "", "good")  # colours of a state
+BOXES_SHOWN = 12  # those that need somebody; the others have a page of their own
 SCHOOLS = ("school", "teaching_point", "station")
 
 
@@ -78,9 +78,10 @@ def home() -> ResponseReturnValue:
     """Regions and schools, boxes; for the operator of a region its schools and their boxes."""
     with reading() as session:
         found = organisations_overseen(session)
-        held = box_states.all_of(session, [org.uid for org in found])
-    held.sort(key=lambda box: _URGENCY.index(box.state.colour))  # what needs somebody first, then by name
-    return render_template("operator/home.html", organisations=_tree(found), boxes=held)
+        held = overview.of(session, None if guard.viewer().is_operator else [org.uid for org in found])
+    now_ms = clock.now_ms()
+    lines = [told_shown.line_of(box, now_ms) for box in overview.by_need(held, now_ms)[:BOXES_SHOWN]]
+    return render_template("operator/home.html", organisations=_tree(found), boxes=lines, all_boxes=len(held))
 
 
 def _tree(found: Sequence[Organisation]) -> list[OrganisationRow]:

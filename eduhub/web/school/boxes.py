@@ -9,14 +9,14 @@ from flask_babel import gettext, lazy_gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import guard
+from eduhub import clock, guard
 from eduhub.courses import weeks
 from eduhub.courses.models import Lesson, PlanRow
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import arrivals, losing, nodes
+from eduhub.sync import arrivals, losing, nodes, overview
 from eduhub.sync.models import Node, NodeContact
-from eduhub.web import box_states
+from eduhub.web import box_states, told_shown
 from eduhub.web.edge import note, reading, row_of, today, writing
 from eduhub.web.forms import Form, text_field
 from eduhub.web.rights import OVERSEES_SCHOOL, SCHOOL
@@ -54,6 +54,7 @@ def one(org_uid: str, node_uid: str) -> ResponseReturnValue:
             "school/box_at_hub.html", school=school, node=node, contact=contact, heard=box_states.heard(node, contact),
             planned=planned, missing=[row for row in planned if not row.is_there], days=days,
             most=max((day.bytes for day in days), default=1) or 1, oversees=oversees, form=NameForm(), wrong=request.args.get("wrong") == "name",
+            **_said(session, node, today(session, org_uid)),
         )
 
 
@@ -108,6 +109,18 @@ def _shut_out(org_uid: str, node_uid: str, *, lost: bool) -> ResponseReturnValue
         flash(gettext("Cards that open nothing any more: %(cards)s. Print new ones.", cards=ended), "slow")
         return redirect(url_for("cards.to_print", org_uid=org_uid), 303)
     return redirect(page, 303)
+
+
+def _said(session: Session, node: Node, day: str) -> dict[str, object]:
+    """What the box last said of itself."""
+    now_ms = clock.now_ms()
+    seen = next((box for box in overview.of(session, [node.org_uid]) if box.node_uid == node.uid), None)
+    if seen is None or seen.told is None:
+        return {"said": None}
+    return {
+        "said": told_shown.line_of(seen, now_ms), "told": seen.told, "said_days": told_shown.days_of(seen.told, day),
+        "link": told_shown.plot(seen.told),
+    }
 
 
 def _planned(session: Session, node: Node, day: str) -> Sequence[Planned]:

@@ -214,6 +214,7 @@ TABLE: dict[str, frozenset[str]] = {
 
     # operator, work
     "GET /operator": OVERSEES,
+    "GET /operator/boxes": OVERSEES,
     "GET /operator/boxes/code": OPERATOR,
     "POST /operator/boxes/code": OPERATOR,
     "GET /operator/organisations/new": OPERATOR,
