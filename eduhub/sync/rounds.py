@@ -330,10 +330,13 @@ class _Round:
         self._report.catalog_entries += catalog_reading.read(self._installation, self._link, head)
 
     def _key_is_new(self, greeting: dict[str, Any]) -> bool:
+        """The head too may be signed by the key of before: a rotation alone writes no newer one."""
         if not isinstance(greeting.get("head"), dict):
             return False
+        signed = [greeting["head"], greeting.get("time")]
+        used = {Signature.from_json(found.get("signature")).key for found in signed if isinstance(found, dict)}
         with self._installation.database.read() as session:
-            return SignedHead.from_json(greeting["head"]).signature.key not in keyring(session).keys
+            return not used <= keyring(session).keys.keys()
 
     def _is_behind(self, greeting: dict[str, Any]) -> bool:
         if not isinstance(greeting.get("head"), dict):

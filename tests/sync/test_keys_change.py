@@ -42,3 +42,16 @@ def test_a_box_that_joins_after_a_rotation_gets_lessons_of_before(hub: Hub, box:
     hub.sync(box)
     with box.database.read() as session:
         assert session.get_one(PackageRow, before).floor_held
+
+
+def test_a_box_follows_a_rotation_after_which_nothing_was_published(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    with hub.here.database.write() as session:
+        keys.rotate(session, hub.here.keys, hub.here.keys.root)
+    hub.here.keys.adopt_next_publishing()  # the head in the catalog is still signed by the key of before
+    hub.child(school, "Dolma")
+    hub.sync(box)
+    with box.database.read() as session:
+        assert "Dolma" in session.scalars(select(Person.name)).all()
