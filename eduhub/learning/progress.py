@@ -113,11 +113,11 @@ def of_lesson(session: Session, person_uid: str, lesson_uid: str) -> list[Progre
     )
 
 
-def take(session: Session, found: Any) -> Progress:
+def take(session: Session, found: Any, *, is_settled: bool = False) -> Progress:
     """Take in progress that travelled down: spans are united, nothing is ever lowered. Raises BadFormat.
 
     `found` is {person, lesson, timeline, org, spans, watched_ms, position_ms, last_event}. The position
-    is adopted when the event it comes from did not happen here.
+    is adopted when the event it comes from did not happen here, or when all that happened here is in it (`is_settled`).
     """
     key, values = _read(found)
     stand_in_line(session)
@@ -125,7 +125,7 @@ def take(session: Session, found: Any) -> Progress:
     if row is None:
         row = _new(key, values["org"], values["last_event"], values["position_ms"])
         session.add(row)
-    elif values["last_event"] != row.last_event_uid and session.get(Event, values["last_event"]) is None:
+    elif values["last_event"] != row.last_event_uid and (is_settled or session.get(Event, values["last_event"]) is None):
         row.position_ms, row.last_event_uid = values["position_ms"], values["last_event"]
     _set_spans(row, merge_spans(row.spans, values["spans"]))
     row.watched_ms = max(row.watched_ms, values["watched_ms"])

@@ -59,22 +59,24 @@ def take_in(session: Session, installation: Installation, upstream: Upstream, pa
 
 def apply_entries(session: Session, org_uid: str, entries: Iterable[dict[str, Any]]) -> None:
     """Apply entries one by one; one that cannot be read stays in the kept page and stops nobody else's."""
+    unsettled = outbox.people_of_waiting_events(session)
     for entry in entries:
         try:
             with session.begin_nested():
-                _apply(session, org_uid, entry)
+                _apply(session, org_uid, entry, unsettled)
         except (BadFormat, DataError) as error:
             log.warning("an entry was passed over", table_name=entry["table"], row=entry["uid"],
                         problem=type(error).__name__)  # fmt: skip
 
 
-def _apply(session: Session, org_uid: str, entry: dict[str, Any]) -> None:
+def _apply(session: Session, org_uid: str, entry: dict[str, Any], unsettled: set[str]) -> None:
     kind, table, uid = entry["kind"], entry["table"], entry["uid"]
     if kind == "row":
         changes.merge(session, fields_of(entry))
     elif kind == PROGRESS:
         for found in entry["fields"]:
-            progress.take(session, found)
+            person_uid = found.get("person") if isinstance(found, dict) else None
+            progress.take(session, found, is_settled=person_uid not in unsettled)
     elif table == PROGRESS and kind == "removal":
         person_uid, _, lesson_uid = uid.partition("/")
         progress.remove(session, person_uid, lesson_uid)

@@ -44,7 +44,11 @@ class Batch:
 
 
 def add_events(session: Session, steady: SteadyClock, events: list[dict[str, Any]]) -> None:
-    """Queue events that were just appended here; in the same transaction, so that neither is without the other."""
+    """Queue events that were just appended here; in the same transaction, so that neither is without the other.
+
+    Behind the changes that were made before: a child of today's must be at the hub before what a teacher reports of it.
+    """
+    queue_changes(session, steady)
     _add(session, "event", events, int(steady.now_s()), None)
 
 
@@ -266,6 +270,16 @@ def prune(session: Session, steady: SteadyClock) -> None:
                 OutboxRow.sequence < highest,
             )
         )
+
+
+def people_of_waiting_events(session: Session) -> set[str]:
+    """Of whom something was learned here that the hub does not hold yet."""
+    bodies = select(OutboxRow.body).where(OutboxRow.kind == "event", OutboxRow.acknowledged_steady_s.is_(None))
+    found: set[str] = set()
+    for body in session.scalars(bodies):
+        named = body.get("subjects")
+        found.update(uid for uid in (body.get("actor"), *(named if isinstance(named, list) else ())) if isinstance(uid, str))
+    return found
 
 
 def waiting(session: Session) -> int:

@@ -151,3 +151,20 @@ def test_an_event_row_in_quarantine_books_nothing(database):
         row.quarantined = "impossible_times"
         assert progress.apply(session, row) == []
         assert isinstance(row, Event)
+
+
+def test_the_place_that_travels_down_holds_once_everything_that_happened_here_is_in_it(database: Database):
+    child = new_uid()
+    first, second = watched(child, (0, 10)), watched(child, (20, 30))
+    record(database, first, second)
+    held = row_of(database, child)
+    told = {
+        "person": child, "lesson": LESSON, "timeline": TIMELINE, "org": SCHOOL, "spans": held["spans"],
+        "watched_ms": held["watched_ms"], "position_ms": 10, "last_event": first["uid"],
+    }  # fmt: skip
+    with database.write() as session:
+        progress.take(session, told)
+    assert row_of(database, child)["position_ms"] == 30  # the second may be on its way
+    with database.write() as session:
+        progress.take(session, told, is_settled=True)
+    assert row_of(database, child)["position_ms"] == 10
