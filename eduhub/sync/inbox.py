@@ -25,7 +25,7 @@ from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadInput, NodeRefused
 from eduhub.learning import events, progress
 from eduhub.schools.models import Enrolment
-from eduhub.sync import arrivals, outbox, rights
+from eduhub.sync import arrivals, outbox, placing, rights
 from eduhub.sync.models import InboxState, Node
 from eduhub.uids import parse_uid
 
@@ -162,6 +162,8 @@ def _apply(session: Session, node: Node, incarnation: str, row: dict[str, Any]) 
             else:
                 return "kind"
     except rights.Refusal as refusal:
+        if refusal.reason == "erased" and isinstance(body, dict):
+            placing.note_held(session, node.org_uid, {FieldChange.from_json(body["changes"][0]).row})
         return refusal.reason
     except (BadFormat, BadInput, DataError) as error:
         log.info("a row of a box cannot be read", node=node.uid, problem=type(error).__name__)
@@ -176,6 +178,7 @@ def _apply_change(session: Session, node: Node, incarnation: str, body: dict[str
     asked = [FieldChange.from_json(value) for value in found]
     rights.check(session, node, incarnation, asked)
     reconsider_events(session, changes.merge(session, asked))
+    placing.note_held(session, node.org_uid, {change.row for change in asked})
 
 
 def reconsider_events(session: Session, touched: set[tuple[str, str]]) -> None:
@@ -196,7 +199,10 @@ def _apply_event(session: Session, node: Node, incarnation: str, body: dict[str,
     appended = events.append(session, [body], source=incarnation, hub=True, orgs={node.org_uid})
     if appended.refused:
         raise BadFormat("no event")
-    progress.apply_all(session, appended.accepted)
+    counted = progress.apply_all(session, appended.accepted)
+    placing.note_held(
+        session, node.org_uid, {(placing.PROGRESS, f"{row.person_uid}/{row.lesson_uid}") for row in counted}
+    )
     for event in appended.accepted:
         arrivals.note(session, node, event)
 

@@ -18,6 +18,30 @@ from eduhub.sync.scope import Key, portions
 PROGRESS = "progress"  # the table name of progress entries: they are computed, not travelling, rows
 
 
+def state_of(session: Session, org_uid: str) -> StreamState:
+    """The end of a school's stream, held until the transaction ends."""
+    state = session.get(StreamState, org_uid, with_for_update=True)
+    if state is None:
+        state = StreamState(org_uid=org_uid, sequence=0, change_seq=0, progress_seq=0, erased_counter=None, day=None)
+        session.add(state)
+    return state
+
+
+def note_held(session: Session, org_uid: str, rows: Iterable[Key]) -> None:
+    """A box of this school holds these rows. Those that never had a place get one, from which they are gone until they are
+    seen: otherwise a child who came and left before anybody called, say, would stay at the box for ever.
+    """
+    state = None
+    for table, uid in sorted(set(rows)):
+        if session.get(StreamRow, (org_uid, table, uid)) is None:
+            state = state or state_of(session, org_uid)
+            state.sequence += 1
+            session.add(StreamRow(
+                org_uid=org_uid, table_name=table, row_uid=uid, sequence=state.sequence, change_seq=0, kind="removal",
+            ))  # fmt: skip
+    session.flush()
+
+
 class Places:
     """Some of the places of one school's stream, in one transaction that holds its state."""
 

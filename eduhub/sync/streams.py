@@ -21,7 +21,7 @@ from eduhub.signing import canonical
 from eduhub.sync import scope
 from eduhub.sync.models import StreamRow, StreamState
 from eduhub.sync.moved import Written, asked_again, hangs_on
-from eduhub.sync.placing import PROGRESS, Places
+from eduhub.sync.placing import PROGRESS, Places, state_of
 from eduhub.sync.scope import Sight
 
 FORMAT = "eduhub-stream/1"
@@ -67,10 +67,7 @@ def ends(session: Session) -> Ends:
 
 def refresh(session: Session, org_uid: str) -> StreamState:
     """Give every row that moved since the last call its new place. Costs what was written since, not what there is."""
-    state = session.get(StreamState, org_uid, with_for_update=True)
-    if state is None:
-        state = StreamState(org_uid=org_uid, sequence=0, change_seq=0, progress_seq=0, erased_counter=None, day=None)
-        session.add(state)
+    state = state_of(session, org_uid)
     now = ends(session)
     if not now.lacks(state):
         return state
