@@ -16,11 +16,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, logs
+from eduhub.accounts.models import Person
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
+from eduhub.rosters import erasing
 from eduhub.signing import Signature
-from eduhub.sync import applying, inbox, stream_pages
+from eduhub.sync import applying, inbox, placing, stream_pages
 from eduhub.sync.link import PREFIX, Link
 from eduhub.sync.models import Node, StreamPage, StreamState
 
@@ -65,6 +67,8 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
             raise BadSignature("a page of another school")
         for entry in page.entries:
             merged += _take_back_entry(session, page.org_uid, entry)
+        shown = {"row", placing.PROGRESS}
+        placing.note_held(session, page.org_uid, ((entry["table"], entry["uid"]) for entry in page.entries if entry["kind"] in shown))
     if merged:
         log.info("a box brought stream entries back", node=node.uid, entries=merged)
     return {"stream_sequence": restored_sequence(installation, node.org_uid)}
@@ -77,6 +81,8 @@ def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> i
         return bool(touched)
     if entry["kind"] == "tombstone":
         changes.bury(session, entry["table"], entry["uid"], org_uid)
+        if entry["table"] == Person.__tablename__:
+            erasing.forget(session, entry["uid"])  # the backup still had what this child learned
         return 1
     return 0
 

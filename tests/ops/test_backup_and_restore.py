@@ -19,6 +19,7 @@ from eduhub.installation import Installation, open_installation
 from eduhub.learning import events, progress
 from eduhub.learning.models import Event, Progress
 from eduhub.ops import backup, migrate, restore
+from eduhub.rosters import erasing
 from eduhub.schools.models import Enrolment
 from eduhub.signing import SigningKey
 from eduhub.sync import outbox
@@ -401,3 +402,21 @@ def test_a_box_is_backed_up_and_restored_too(
     with hub.here.database.read() as session:
         assert sorted(session.scalars(select(Event.uid))) == sorted(uids)
     shutil.rmtree(tmp_path / "backup")
+
+
+def test_of_a_child_who_was_erased_after_the_backup_nothing_learned_comes_back(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    watch(box, school, school.children[0])
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    with hub.here.database.write() as session:
+        erasing.erase_child(session, school.children[0])
+    hub.sync(box)
+    bring_back(tmp_path / "backup")
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        for model in (Person, Event, Progress):
+            assert session.scalars(select(model)).all() == []
