@@ -29,6 +29,9 @@ from eduhub.writers import WAIT_S, Writers
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
 
+# The second: not even the file that connections share can grow.
+_NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
+
 
 class Base(DeclarativeBase):
     """The parent of every table class."""
@@ -118,7 +121,7 @@ def _hide_values(context: ExceptionContext) -> None:
     the row, names and all.
     """
     error, wrapped = context.original_exception, context.sqlalchemy_exception
-    if getattr(error, "sqlite_errorname", None) == "SQLITE_FULL" or getattr(error, "sqlstate", None) == "53100":
+    if getattr(error, "sqlite_errorname", None) in _NO_ROOM or getattr(error, "sqlstate", None) == "53100":
         raise DiskFull("the database has no room") from error
     diagnosis = getattr(error, "diag", None)
     if diagnosis is None or not diagnosis.message_primary:

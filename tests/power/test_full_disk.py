@@ -164,3 +164,11 @@ def test_every_step_of_a_lesson_survives_a_full_disk(hub: Installation, disk: Sm
     whole(hub)
     with hub.database.read() as session:
         assert session.get_one(DamagedBlob, index).mended_ms is not None
+
+
+def test_a_disk_without_room_for_even_the_first_page_is_called_by_its_name(hub: Installation, disk: SmallDisk) -> None:
+    hub.database.close()
+    with disk.left(0), pytest.raises(DiskFull), hub.database.write():
+        pass
+    with hub.database.write() as session:
+        assert session.scalars(select(Lesson)).all() == []
