@@ -7,6 +7,9 @@
  *
  * Bytes that come by mmap, or from programs that are not preloaded, are not seen: a file's bytes are therefore
  * read once more when it is synced, renamed or linked ("C").
+ *
+ * Without the two variables nothing is written down until the program itself calls power_begin, which can also end
+ * it after so many records (that is the moment at which the power goes) or let the folder's disk have so much room.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,6 +27,8 @@
 #include <unistd.h>
 
 static int log_fd = -1;
+static long records_left = -1; /* -1: it may go on for ever */
+static long room = -1;         /* bytes by which files below the folder may still grow; -1: as the disk says */
 static char folder[PATH_MAX];
 static size_t folder_length;
 static dev_t device;
@@ -37,15 +42,29 @@ static ssize_t real_write(int fd, const void *data, size_t size) {
     return real(fd, data, size);
 }
 
-__attribute__((constructor)) static void begin(void) {
-    const char *where = getenv("POWER_FOLDER"), *log = getenv("POWER_LOG");
-    if (!where || !log || !realpath(where, folder)) return;
+/* From here on what happens below `where` is appended to `log`; the process ends itself after `records` of them, and
+ * `bytes` are free on that disk (-1 each: no limit). */
+void power_begin(const char *where, const char *log, long records, long bytes) {
+    if (!realpath(where, folder)) return;
     folder_length = strlen(folder);
     struct stat facts;
     if (stat(folder, &facts) == 0) device = facts.st_dev;
     int fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     log_fd = fcntl(fd, F_DUPFD_CLOEXEC, 900);
     close(fd);
+    records_left = records;
+    room = bytes;
+}
+
+void power_end(void) {
+    close(log_fd);
+    log_fd = -1;
+    room = records_left = -1;
+}
+
+__attribute__((constructor)) static void begin(void) {
+    const char *where = getenv("POWER_FOLDER"), *log = getenv("POWER_LOG");
+    if (where && log) power_begin(where, log, -1, -1);
 }
 
 static void append(const char *line, const void *data, size_t size) {
@@ -59,6 +78,8 @@ static void append(const char *line, const void *data, size_t size) {
         done += (size_t)written;
     }
     free(record);
+    /* "C" tells of bytes that other records told of. */
+    if (records_left > 0 && line[0] != 'C' && --records_left == 0) _exit(99);
 }
 
 /* The path below the folder, or NULL. */
@@ -147,7 +168,27 @@ static void note_content(const char *path, ino_t inode) {
 
 /* --- bytes --- */
 
+/* Whether there is room for a file to grow to `end`; takes it. */
+static int fits(int fd, off_t end) {
+    struct stat facts;
+    if (room < 0 || !of_handle(fd, NULL) || fstat(fd, &facts) != 0 || end <= facts.st_size) return 1;
+    if (end - facts.st_size > room) {
+        errno = ENOSPC;
+        return 0;
+    }
+    room -= end - facts.st_size;
+    return 1;
+}
+
+static off_t end_of(int fd, size_t size) {
+    struct stat facts;
+    int flags = fcntl(fd, F_GETFL);
+    if (room < 0 || fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) return 0;
+    return (flags & O_APPEND ? facts.st_size : lseek(fd, 0, SEEK_CUR)) + (off_t)size;
+}
+
 ssize_t write(int fd, const void *data, size_t size) {
+    if (!fits(fd, end_of(fd, size))) return -1;
     ssize_t done = real_write(fd, data, size);
     ino_t inode = done > 0 ? of_handle(fd, NULL) : 0;
     if (inode) note_bytes('W', inode, lseek(fd, 0, SEEK_CUR) - done, data, (size_t)done);
@@ -157,6 +198,7 @@ ssize_t write(int fd, const void *data, size_t size) {
 #define PWRITE(name) \
     ssize_t name(int fd, const void *data, size_t size, __off64_t offset) { \
         REAL(name); \
+        if (!fits(fd, offset + (off_t)size)) return -1; \
         ssize_t done = real(fd, data, size, offset); \
         ino_t inode = done > 0 ? of_handle(fd, NULL) : 0; \
         if (inode) note_bytes('W', inode, offset, data, (size_t)done); \

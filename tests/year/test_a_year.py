@@ -1,0 +1,80 @@
+"""Some weeks of a county in fast motion: outages, power cuts, full disks, wrong clocks, backups brought back, and people at work all
+the while. At the end all machines are equal, nothing that was told is lost, and at no moment was half a lesson shown.
+
+Each runs in a process of its own, below the recorder of what it writes (tests/power). The long form is benchmarks/bench_year.py.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.power import recording
+from tests.year import drawing, power
+
+pytestmark = [pytest.mark.processes, pytest.mark.any_engine]
+LIMIT_S = 900
+
+
+@pytest.fixture(scope="module")
+def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    reason = recording.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    return power.build(tmp_path_factory.mktemp("recorder"))
+
+
+def played(recorder: Path, *arguments: str) -> dict[str, Any]:
+    environment = os.environ | {"LD_PRELOAD": str(recorder), "PYTHONPATH": str(recording.ROOT), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.year.running", *arguments], env=environment, cwd=recording.ROOT, capture_output=True,
+        text=True, check=False, timeout=LIMIT_S,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def wrong(ended: dict[str, Any]) -> dict[str, Any]:
+    return {name: ended[name] for name in ("lost", "diverged", "corrupt", "half_shown", "surprises") if ended[name]}
+
+
+@pytest.mark.parametrize("seed", [33])
+def test_after_some_weeks_all_are_equal_and_nothing_is_lost(recorder: Path, seed: int) -> None:
+    ended = played(recorder, str(seed), "--weeks", "4", "--boxes", "6")
+    assert wrong(ended) == {}
+    assert ended["counts"]["events promised"] > 100
+    assert ended["counts"]["power cuts in the middle"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_a_year_all_are_equal_and_nothing_is_lost(recorder: Path, seed: int) -> None:
+    assert wrong(played(recorder, str(seed))) == {}
+
+
+def test_the_same_seed_draws_the_same_year() -> None:
+    assert drawing.draw(7, weeks=3) == drawing.draw(7, weeks=3)
+    assert drawing.draw(7, weeks=3) != drawing.draw(8, weeks=3)
+
+
+@pytest.mark.parametrize("mode", ["nothing", "some"])
+def test_a_program_that_told_before_its_commit_is_on_the_disk_is_found_out(recorder: Path, tmp_path: Path, mode: str) -> None:
+    """The oracle itself: with SQLite's syncs switched off, power cuts lose what was told."""
+    acts = [
+        {"do": "learn", "box": number % 3, "at_min": 60 * number, "seed": number,
+         "cut": {"who": "box", "after": 100_000, "mode": mode, "lot": 2 * number}}
+        for number in range(1, 12)
+    ]  # fmt: skip
+    acts.insert(0, {"do": "round", "box": 0, "at_min": 1, "seed": 1})
+    acts.insert(1, {"do": "round", "box": 1, "at_min": 2, "seed": 2})
+    acts.insert(2, {"do": "round", "box": 2, "at_min": 3, "seed": 3})
+    file = tmp_path / "acts.jsonl"
+    file.write_text("".join(json.dumps(act) + "\n" for act in acts))
+    assert wrong(played(recorder, "0", "--boxes", "3", "--acts", str(file))) == {}
+    careless = played(recorder, "0", "--boxes", "3", "--acts", str(file), "--careless")
+    assert any("is lost" in found for found in careless["lost"]) or careless["surprises"]
