@@ -149,6 +149,12 @@ class Settings:
     neighbours: bool = setting(
         True, "Whether a box makes itself known on the school's network, as <name>.local, and looks for other boxes there", parse=_yes_no
     )
+    releases_dir: str = setting(
+        "", "Folder of a box's versions of EduHub, beside which the launcher lies; empty: releases, beside data_dir", parse=_file_path
+    )
+    proving: bool = setting(
+        False, "Set by the launcher while a new version shows that it works: pages answer, and no work is done", parse=_yes_no
+    )
     pass_hours: int = setting(12, "Hours a page's permission to read a lesson's parts lasts", parse=_whole(1, 168))
     log_format: Literal["json", "text"] = setting(
         "json", "json: one object a line; text: for people", parse=_one_of("json", "text")
@@ -158,6 +164,11 @@ class Settings:
     def database_url(self) -> str:
         """The database address, with the SQLite default filled in."""
         return self.database or f"sqlite:///{self.data_dir / 'eduhub.db'}"
+
+    @property
+    def releases_folder(self) -> Path:
+        """Where a box's versions of EduHub lie."""
+        return Path(self.releases_dir) if self.releases_dir else self.data_dir.parent / "releases"
 
     @property
     def origin(self) -> str:
@@ -221,6 +232,11 @@ def as_environment(settings: Settings) -> dict[str, str]:
     """This process's environment with `settings` in it, for a child process."""
     own = {variable(row.name): _as_text(getattr(settings, row.name)) for row in table()}
     return {name: value for name, value in os.environ.items() if not name.startswith("EDUHUB_")} | own
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment as it is, for a child that reads it anew."""
+    return dict(os.environ)
 
 
 def _as_text(value: object) -> str:

@@ -136,6 +136,8 @@ def _meet(installation: Installation) -> None:
 
 def timers_of(settings: config.Settings) -> list[Timer]:
     """The timers of a machine with these settings."""
+    if settings.proving:
+        return [Timer("clock.keep", 60, lambda installation: installation.steady.keep())]
     timers = [
         Timer("clock.keep", 60, lambda installation: installation.steady.keep()),
         Timer("jobs.forget_ended", 3600, _forget_ended_jobs),
@@ -146,7 +148,8 @@ def timers_of(settings: config.Settings) -> list[Timer]:
         Timer("uploads.sweep", 300, uploads.sweep),
     ]
     if settings.role == "node":
-        return [*timers, Timer("neighbours.keep", 10, neighbours.keep), Timer("sync.turn", 1.0, _meet)]
+        meeting_others = [Timer("neighbours.keep", 10, neighbours.keep), Timer("sync.turn", 1.0, _meet)]
+        return [*timers, *meeting_others, job_every("release.put_in", 600, priority=80)]
     return [*timers, job_every("media.forget_replaced", 6 * 3600)]
 
 
@@ -162,7 +165,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     installation = open_installation(settings)
-    run(installation, HANDLERS, stop, timers=timers_of(settings))
+    run(installation, {} if settings.proving else HANDLERS, stop, timers=timers_of(settings))
     return 0
 
 

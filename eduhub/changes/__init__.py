@@ -16,7 +16,7 @@ This package must not know which tables travel or who may change them. See docs/
 from eduhub.changes import flush as _flush  # noqa: F401 - its listeners log every flush
 from eduhub.changes.erasing import bury, erase, erase_values, erased
 from eduhub.changes.log import hold_machine, machine_uid, renew_machine, writing
-from eduhub.changes.merging import merge
+from eduhub.changes.merging import merge, take_up
 from eduhub.changes.models import STICKY_FIELDS, Change, FieldVersion, Machine, Tombstone, Travelling
 from eduhub.changes.reading import (
     erased_after,
@@ -34,6 +34,6 @@ from eduhub.changes.values import MAX_COUNTER, MAX_LEAD, FieldChange
 __all__ = [
     "MAX_COUNTER", "MAX_LEAD", "STICKY_FIELDS", "Change", "FieldChange", "FieldVersion", "Machine", "Tombstone",
     "Travelling", "bury", "erase", "erase_values", "erased", "erased_after", "fields_changed_after", "history", "hold_machine",
-    "latest_erasure", "latest_seq", "machine_uid", "made_here", "merge", "renew_machine", "rows_changed_after", "values_ever",
+    "latest_erasure", "latest_seq", "machine_uid", "made_here", "merge", "renew_machine", "rows_changed_after", "take_up", "values_ever",
     "versions", "writing",
 ]  # fmt: skip

@@ -1,16 +1,19 @@
 """Taking in what others wrote, in any order and any number of times."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from eduhub.changes.log import by_table, record, tick, winning
-from eduhub.changes.models import Tombstone, Travelling
+from eduhub.changes.models import FieldVersion, Tombstone, Travelling
 from eduhub.changes.values import MAX_COUNTER, MAX_LEAD, FieldChange, check_fits, check_plain
 from eduhub.db import Base
 from eduhub.errors import BadFormat
+
+_AT_ONCE = 500  # rows
 
 
 def merge(session: Session, changes: Iterable[FieldChange]) -> set[tuple[str, str]]:
@@ -37,6 +40,32 @@ def merge(session: Session, changes: Iterable[FieldChange]) -> set[tuple[str, st
         if table_name in tables:
             _materialise(session, tables[table_name], row_uids)
     return touched
+
+
+def take_up(session: Session, new_columns: Mapping[str, Collection[str]]) -> None:
+    """Write into tables what had come for them before this program knew of them. `new_columns` are by table.
+
+    An older program keeps changes of tables and fields that it does not know; nobody sends them a second time. What
+    does not fit its column now stays in the log alone.
+    """
+    tables = travelling_tables()
+    versions: Any = FieldVersion.__table__
+    for name in sorted(tables.keys() & new_columns.keys()):
+        waiting = select(versions.c.row_uid).where(versions.c.table_name == name, versions.c.field.in_(new_columns[name])).distinct()
+        row_uids = sorted(session.connection().execute(waiting).scalars())
+        for at in range(0, len(row_uids), _AT_ONCE):
+            _take_up(session, tables[name], row_uids[at : at + _AT_ONCE])
+
+
+def _take_up(session: Session, model: Any, row_uids: list[str]) -> None:
+    try:
+        with session.begin_nested():
+            _materialise(session, model, row_uids)
+    except (BadFormat, DBAPIError):
+        if len(row_uids) == 1:
+            return
+        for row_uid in row_uids:
+            _take_up(session, model, [row_uid])
 
 
 def _check(change: FieldChange, model: type[Any] | None, own_counter: int) -> None:

@@ -490,6 +490,13 @@ class ReleaseNeedsRoom(EduHubError):
     next_step = N_("Make room. It is tried again by itself.")
 
 
+class NewerTables(EduHubError):
+    code, status = "ops.newer_tables", 500
+    happened = N_("The data on this machine was last used by a newer version of EduHub, which this one cannot stand in for.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Start the newer version again.")
+
+
 # --- demo ---------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from eduhub.courses import forgetting, publishing, search
 from eduhub.installation import JobContext
 from eduhub.media import attachments, encode_step, prepare
-from eduhub.ops import upkeep
+from eduhub.ops import release_job, upkeep
 from eduhub.sync import meeting
 
 Handler = Callable[..., object]
@@ -30,4 +30,5 @@ HANDLERS: Mapping[str, Handler] = {
     "blobs.scrub": upkeep.scrub_slice,
     "blobs.sweep": upkeep.sweep,
     "sync.round": sync_round,
+    "release.put_in": release_job.put_in,
 }

@@ -7,14 +7,17 @@ An upgrade is one transaction on both engines: it happens whole or not at all, a
 process that starts one waits for the first.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.orm import Session
 
 import eduhub
 import eduhub.accounts.models
@@ -28,10 +31,14 @@ import eduhub.schools.models
 import eduhub.sync.mirrors.models
 import eduhub.sync.models
 import eduhub.sync.releases.models
+from eduhub import changes
 from eduhub.db import Base, Database
+from eduhub.errors import NewerTables
+from eduhub.ops.launching.files import write_whole
 
 METADATA = Base.metadata
 
+_NOTE = "tables.json"
 _LOCK = 0x656475687562  # 'eduhub': the name of PostgreSQL's advisory lock that an upgrade holds
 
 
@@ -57,8 +64,71 @@ def current(database: Database) -> str | None:
 
 
 def upgrade(database: Database) -> None:
-    """Bring a database to `head()`; does nothing to one that is there."""
-    _run(database, lambda config: alembic.command.upgrade(config, "head"))
+    """Bring a database to `head()`; does nothing to one that is there.
+
+    What had come for tables and columns that are new, while an older program ran, is taken up in the same transaction.
+    """
+
+    def act(config: Config) -> None:
+        connection = config.attributes["connection"]
+        before = _columns(connection)
+        alembic.command.upgrade(config, "head")
+        if before:
+            added = {name: columns - before.get(name, set()) for name, columns in _columns(connection).items()}
+            with Session(bind=connection) as session:
+                changes.take_up(session, {name: columns for name, columns in added.items() if columns})
+                session.flush()
+
+    if current(database) != head():
+        _run(database, act)
+
+
+def _columns(connection: Connection) -> dict[str, set[str]]:
+    """The columns of every table that is there now."""
+    there = inspect(connection)
+    return {name: {column["name"] for column in there.get_columns(name)} for name in there.get_table_names()}
+
+
+def goes_back_to() -> list[str]:
+    """The newest migrations of older programs that run on the tables of this release, the latest first.
+
+    A migration says `ADDITIVE = True` when the program before it runs on what it leaves. See docs/adding-a-table.md.
+    """
+    found = []
+    for script in ScriptDirectory.from_config(_config()).walk_revisions():
+        if not getattr(script.module, "ADDITIVE", False) or not isinstance(script.down_revision, str):
+            break
+        found.append(script.down_revision)
+    return found
+
+
+def bring_up(database: Database, folder: Path) -> None:
+    """`upgrade`, but for tables that a newer program left and that this one runs on: it is back after that one failed.
+
+    Which those are, the newer program noted in `folder`. Raises NewerTables for all others.
+    """
+    present = current(database)
+    if present is not None and present not in _known():
+        noted = _noted(folder)
+        if noted.get("revision") != present or head() not in noted.get("goes_back_to", []):
+            raise NewerTables(f"revision {present}; this program knows {head()}")
+        return
+    upgrade(database)
+    note = {"revision": head(), "goes_back_to": goes_back_to()}
+    if _noted(folder) != note:
+        write_whole(folder / _NOTE, json.dumps(note).encode())
+
+
+def _known() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / _NOTE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def draft(database: Database, message: str) -> Path:

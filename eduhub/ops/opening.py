@@ -12,7 +12,7 @@ from eduhub.ops import migrate
 def make_ready(settings: Settings) -> Installation:
     """The installation of `settings`; its first start makes everything that is missing."""
     installation = open_installation(settings)
-    migrate.upgrade(installation.database)
+    migrate.bring_up(installation.database, settings.data_dir)
     if settings.role == "hub":
         with installation.database.write() as session:
             keys.make_hub_keys(session, installation.keys)

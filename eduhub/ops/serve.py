@@ -8,9 +8,10 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 import eduhub
 from eduhub import clock, config, logs
@@ -22,7 +23,7 @@ from eduhub.ops.opening import make_ready
 from eduhub.ops.supervisor import Service, Supervisor
 
 KEEP_CLOCK_EVERY_S = 60.0
-CODE_FOLDER = Path(eduhub.__file__).parent.parent  # where wsgi.py lies
+CODE_FOLDER = Path(eduhub.__file__).parent.parent
 
 _log = logs.logger(__name__)
 
@@ -51,7 +52,7 @@ def services(installation: Installation) -> list[Service]:
     in_front = nginx.stand(installation)
     environment = config.as_environment(settings)
     web = (
-        sys.executable, "-m", "gunicorn", "wsgi:app",
+        sys.executable, "-m", "gunicorn", "eduhub.app:create_app()",
         "--bind", in_front.gunicorn_bind if in_front else f"{settings.bind}:{settings.port}",
         "--worker-class", "gthread",
         "--workers", str(settings.web_processes),
@@ -88,15 +89,16 @@ def check_address_is_free(settings: Settings) -> None:
 
 def answers(settings: Settings, timeout_s: float = 0.5) -> bool:
     """Whether /health of an installation on this machine answers well."""
-    return _status(settings, "/health", timeout_s) == HTTPStatus.OK
+    return status_of(settings, "/health", timeout_s=timeout_s) == HTTPStatus.OK
 
 
 def speaks(settings: Settings, timeout_s: float = 0.5) -> bool:
     """Whether the pages answer, whatever the state of the worker is."""
-    return _status(settings, "/sign-in", timeout_s) == HTTPStatus.OK
+    return status_of(settings, "/sign-in", timeout_s=timeout_s) == HTTPStatus.OK
 
 
-def _status(settings: Settings, path: str, timeout_s: float) -> int | None:
+def status_of(settings: Settings, path: str, headers: Mapping[str, str] = MappingProxyType({}), *, timeout_s: float) -> int | None:
+    """The status with which the installation on this machine answers a GET; None: it does not."""
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1", "::": "::1"}.get(settings.bind, settings.bind)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=timeout_s)
     if settings.tls_certificate:  # our own server, asked on this machine: its certificate is for another name
@@ -104,7 +106,7 @@ def _status(settings: Settings, path: str, timeout_s: float) -> int | None:
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(host, settings.port, timeout=timeout_s, context=unverified)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers))
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None
