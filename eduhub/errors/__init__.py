@@ -12,6 +12,11 @@ from eduhub.errors.base import N_ as N_
 from eduhub.errors.base import EduHubError as EduHubError
 from eduhub.errors.base import error_table as error_table
 from eduhub.errors.base import sentences as sentences
+from eduhub.errors.of_ops import BackupRefused as BackupRefused
+from eduhub.errors.of_ops import DemoRefused as DemoRefused
+from eduhub.errors.of_ops import NewerTables as NewerTables
+from eduhub.errors.of_ops import ReleaseNeedsRoom as ReleaseNeedsRoom
+from eduhub.errors.of_ops import ReleaseRefused as ReleaseRefused
 from eduhub.errors.sticks import AnotherHubsStick as AnotherHubsStick
 from eduhub.errors.sticks import BoxBusy as BoxBusy
 from eduhub.errors.sticks import NoCourier as NoCourier
@@ -461,47 +466,3 @@ class TooManyBatches(TooMuch):
     code, status, retry = "learning.too_many_batches", 429, True
     kept = N_("It is kept on this device.")
     next_step = N_("Nothing needs to be done; it tries again by itself.")
-
-
-# --- backup -------------------------------------------------------------------------
-
-
-class BackupRefused(EduHubError):
-    code, status = "ops.backup_refused", 409
-    happened = N_("This backup cannot be used: %(reason)s.")
-    kept = N_("Nothing was changed.")
-    next_step = N_("Choose another backup, or an empty data folder to restore into.")
-
-
-# --- releases -----------------------------------------------------------------------
-
-
-class ReleaseRefused(EduHubError):
-    code, status = "ops.release_refused", 409
-    happened = N_("This version cannot be put in here: %(reason)s.")
-    kept = N_("The version that runs goes on; nothing was changed.")
-    next_step = N_("The operator of the hub can offer another version.")
-
-
-class ReleaseNeedsRoom(EduHubError):
-    code, status = "ops.release_needs_room", 507
-    happened = N_("The new version needs %(megabytes)s MB more room on the disk.")
-    kept = N_("The version that runs goes on; nothing was changed.")
-    next_step = N_("Make room. It is tried again by itself.")
-
-
-class NewerTables(EduHubError):
-    code, status = "ops.newer_tables", 500
-    happened = N_("The data on this machine was last used by a newer version of EduHub, which this one cannot stand in for.")
-    kept = N_("Nothing was changed.")
-    next_step = N_("Start the newer version again.")
-
-
-# --- demo ---------------------------------------------------------------------------
-
-
-class DemoRefused(EduHubError):
-    code, status = "ops.demo_refused", 409
-    happened = N_("The demo was not loaded: %(reason)s.")
-    kept = N_("Nothing was changed.")
-    next_step = N_("Use another data folder for the demo (EDUHUB_DATA_DIR).")
