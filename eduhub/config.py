@@ -140,7 +140,7 @@ class Settings:
     job_lease_s: int = setting(15, "Seconds until the work of a silent worker is given to another", parse=_whole(2, 3600))
     sync_every_s: int = setting(60, "A box asks its hub every so many seconds", parse=_whole(1, 86_400))
     sync_window: str = setting(
-        "00:00-24:00", "School time between which a box may fetch lessons", parse=lambda text: _window(text)
+        "00:00-24:00", "School time between which a box may fetch lessons, where the school has set no hours of its own", parse=lambda text: _window(text)
     )
     mirror: bool = setting(True, "Whether a box gives lessons to other boxes of its hub, as far as the hub grants it", parse=_yes_no)
     mirror_kbit_s: int = setting(

@@ -42,6 +42,7 @@ class Ledger:
         self._via = LINK
         self._came_s: dict[str, float] = {}
         self._booked_s = self._now_s()
+        self.coming: Callable[[], int] = lambda: 0  # bytes that were asked for on the link and have not come
         self._link_down = self._link_up = 0  # all of the link that was booked or will be
 
     def __enter__(self) -> "Ledger":
@@ -64,6 +65,11 @@ class Ledger:
             yield
         finally:
             self._via = before
+
+    @property
+    def is_on_link(self) -> bool:
+        """Whether what comes now comes over the link."""
+        return self._via == LINK
 
     def came(self, lesson_uid: str, count: int, via: str | None = None) -> None:
         """Bytes of a part or manifest of a lesson."""

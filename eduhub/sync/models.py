@@ -200,3 +200,70 @@ class StatusSaid(Base):
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     said: Mapped[dict[str, Any]]
     said_steady_s: Mapped[int]
+
+
+class SitePolicy(Travelling, Base):
+    """What a site's box fetches and may use. `uid` is the site's. Null: not said. See policies.py."""
+
+    __tablename__ = "site_policy"
+    max_height: Mapped[int | None]
+    codecs: Mapped[list[str] | None]
+    languages: Mapped[list[str] | None]
+    ceiling_kbit_s: Mapped[int | None]
+    class_ceiling_kbit_s: Mapped[int | None]
+    windows: Mapped[str | None] = mapped_column(String(120))
+    day_mb: Mapped[int | None]
+    month_mb: Mapped[int | None]
+    disk_mb: Mapped[int | None]
+
+
+class CoursePolicy(Travelling, Base):
+    """What holds at a site for one course instead. Null: as for the others."""
+
+    __tablename__ = "course_policy"
+    site_uid: Mapped[str] = mapped_column(String(36), index=True)
+    course_uid: Mapped[str] = mapped_column(String(36), index=True)
+    max_height: Mapped[int | None]
+    codecs: Mapped[list[str] | None]
+    languages: Mapped[list[str] | None]
+    wanted: Mapped[str | None] = mapped_column(String(10))  # none, planned, all
+
+
+class Wish(Base):
+    """Node: a lesson that somebody wants now, before all others. Gone when it is whole. See wishes.py."""
+
+    __tablename__ = "wish"
+    lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    made_steady_s: Mapped[int]
+
+
+class Chosen(Base):
+    """Node: by which rules the parts of the packages here were last chosen. One row."""
+
+    __tablename__ = "chosen"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    rules: Mapped[str] = mapped_column(String(64))  # their hash
+
+
+class Dropped(Base):
+    """Node: a part that was let go of because the disk is full. See evicting.py."""
+
+    __tablename__ = "dropped"
+    package_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lesson_uid: Mapped[str] = mapped_column(String(36), index=True)
+    bytes: Mapped[int]
+    is_floor: Mapped[bool]
+    why: Mapped[str] = mapped_column(String(20))
+    at_ms: Mapped[int]  # by the schedule clock
+    steady_s: Mapped[int]  # whoever had a pass then may read on for as long as that lasts
+    is_unlinked: Mapped[bool]
+
+
+class NoRoom(Base):
+    """Node: a lesson that does not fit on the disk, whatever may go. Written anew at each fetching."""
+
+    __tablename__ = "no_room"
+    lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    bytes: Mapped[int]
+    noted_ms: Mapped[int]

@@ -7,8 +7,9 @@ does not know are refused too: a later release would read them as if somebody ha
 This module must not know transport, sequences or events.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,8 +18,9 @@ from eduhub import changes, clock
 from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.changes import Change, FieldChange, Tombstone
 from eduhub.courses.models import Course
-from eduhub.schools.models import Enrolment, Group
-from eduhub.sync import scope
+from eduhub.errors import BadInput
+from eduhub.schools.models import Enrolment, Group, Site
+from eduhub.sync import policies, scope
 from eduhub.sync.models import InboxState, Node
 
 ROLES_A_BOX_GIVES = frozenset({"student", "assistant"})
@@ -144,6 +146,31 @@ def _role_grant(judge: _Judge) -> None:
     _own_person(judge, judge.fields["person_uid"])
 
 
+def _site_policy(judge: _Judge) -> None:
+    _own_site(judge, judge.row_uid)
+    _fits(judge, policies.SITE_FIELDS)
+
+
+def _course_policy(judge: _Judge) -> None:
+    _once(judge, "site_uid", "course_uid")
+    if "site_uid" in judge.fields:
+        _own_site(judge, judge.fields["site_uid"])
+    _fits(judge, policies.COURSE_FIELDS)
+
+
+def _own_site(judge: _Judge, site_uid: object) -> None:
+    site = judge.session.get(Site, site_uid) if isinstance(site_uid, str) else None
+    if site is None or site.org_uid != judge.node.org_uid:
+        raise Refusal("site")
+
+
+def _fits(judge: _Judge, known: Mapping[str, Callable[[Any], None]]) -> None:
+    try:
+        policies.check({name: value for name, value in judge.fields.items() if name in known}, known)
+    except BadInput as error:
+        raise Refusal("value") from error
+
+
 def _anything(_judge: _Judge) -> None:
     """The general checks are enough."""
 
@@ -233,6 +260,8 @@ _RULES: dict[str, tuple[frozenset[str], Callable[[_Judge], None]]] = {
         frozenset({"time_zone", "current_school_year", "terms", "class_hours"}), _of_the_school_itself
     ),
     "children_sign_in": (frozenset({"by_pictures", "turns_without_card"}), _of_the_school_itself),
+    "site_policy": (frozenset(policies.SITE_FIELDS), _site_policy),
+    "course_policy": (frozenset({"site_uid", "course_uid", *policies.COURSE_FIELDS}), _course_policy),
     "credential": (frozenset({"person_uid", "kind", "verifier", "machine_uid", "revoked_on"}), _credential),
     "role_grant": (
         frozenset({"person_uid", "role", "scope_kind", "scope_uid", "starts_on", "ended_on"}), _role_grant

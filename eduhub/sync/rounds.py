@@ -10,7 +10,7 @@ This module must not know addresses or formats; the steps do.
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,10 +39,12 @@ from eduhub.sync import (
     stream_pages,
     traffic,
 )
+from eduhub.sync.allowing import Budget, MustStop
 from eduhub.sync.fetching import fetch
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.meter import NOTHING, Passed
+from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Link, Transport
@@ -54,7 +56,7 @@ from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)
 
-FETCH_AT_ONCE_S = 20 * 60  # then what waits goes home
+FETCH_AT_ONCE_S = 10 * 60  # then what waits goes home, and what the county has planned since comes first
 
 
 @dataclass
@@ -78,7 +80,7 @@ class RoundReport:
     outbox_rows: int = 0
     stream_entries: int = 0
     catalog_entries: int = 0
-    in_window: bool = True
+    waits_for: str = ""  # why lessons wait: see budgets.Verdict
     fetched: fetch.Fetched = field(default_factory=fetch.Fetched)
 
     @property
@@ -89,7 +91,12 @@ class RoundReport:
     @property
     def was_held_back(self) -> bool:
         """Whether something is left that may not be fetched now, or cannot be had."""
-        return not self.in_window or self.fetched.disk_full or bool(self.fetched.refused) or self.fetched.parts == 0
+        return bool(self.waits_for) or self.fetched.disk_full or bool(self.fetched.refused) or self.fetched.parts == 0
+
+    @property
+    def in_window(self) -> bool:
+        """Whether these are hours for lessons."""
+        return self.waits_for not in {"window", "class_hours"}
 
     def __str__(self) -> str:
         """For the command line."""
@@ -104,6 +111,8 @@ class RoundReport:
             lines.append(f"the hub was restored from a backup; pages given back: {self.pages_given_back}")
         if not self.in_window:
             lines.append("lessons wait for the hours in which they may be fetched")
+        elif self.waits_for:
+            lines.append(f"the megabytes of this {self.waits_for} are used up: lessons wait")
         if self.fetched.disk_full:
             lines.append("the disk is full")
         return "\n".join(lines)
@@ -345,34 +354,35 @@ class _Round:
             return SignedHead.from_json(greeting["head"]).sequence > catalog.sequence(session)
 
     def _fetch(self, on_progress: Callable[[float], None], *, has_hub: bool = True) -> None:
-        installation = self._installation
+        installation, report = self._installation, self._report
         with installation.database.read() as session:
             org_uid = session.get_one(Node, self._upstream(session).node_uid).org_uid
-            time_zone = calendars.zone_of(session, org_uid)
-            at_ms = schedule_clock.now_ms(session, installation.steady)
-        began_s = clock.monotonic_s()
+            today = schedule_clock.day(calendars.zone_of(session, org_uid), schedule_clock.now_ms(session, installation.steady))
+        budget, began_s = Budget(installation, self._ledger), clock.monotonic_s()
+        if isinstance(self._carrier, Transfer):
+            self._carrier.pace = Pace(budget.ceiling_kbit_s)
 
         def may_go_on() -> bool:
-            since_s = clock.monotonic_s() - began_s
-            now_ms = None if at_ms is None else at_ms + round(since_s * 1000)
-            self._report.in_window = schedule_clock.in_window(installation.settings.sync_window, time_zone, now_ms)
-            return self._report.in_window and since_s < FETCH_AT_ONCE_S
+            report.waits_for = budget.verdict().waits_for
+            return not report.waits_for and clock.monotonic_s() - began_s < FETCH_AT_ONCE_S and not budget.order_has_changed
 
-        today = schedule_clock.day(time_zone, at_ms)
+        def turn(share: float) -> None:
+            budget.turn()
+            on_progress(share)
+
         self._was_nearby = True
-        fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on)
-        began_s = clock.monotonic_s()
-        if has_hub and may_go_on():
-            from_hub = fetch.run(
-                installation, self._link, self._carrier, self._ledger, org_uid, today, on_progress, may_go_on
-            )
-            fetched = fetched.and_then(from_hub)
-            if not fetched.has_more and not fetched.disk_full:  # the program is last in line
-                fetched.has_more = releases.run(
-                    installation, self._link, self._carrier, __version__, on_progress, may_go_on
-                )
-            fetched.has_more = fetched.has_more and self._report.in_window
-        self._report.fetched = self._report.fetched.and_then(fetched)
+        fetched = fetch.Fetched()
+        with suppress(MustStop):  # what came is kept
+            fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on)
+            began_s = clock.monotonic_s()
+            if has_hub and may_go_on():
+                from_hub = fetch.run(installation, self._link, self._carrier, self._ledger, org_uid, today, turn, may_go_on)
+                fetched = fetched.and_then(from_hub)
+                if not fetched.has_more and not fetched.disk_full:  # the program is last in line
+                    fetched.has_more = releases.run(installation, self._link, self._carrier, __version__, turn, may_go_on)
+        report.waits_for = budget.verdict().waits_for
+        fetched.has_more = fetched.has_more and not report.waits_for
+        report.fetched = report.fetched.and_then(fetched)
 
 
 def tidy(installation: Installation) -> None:

@@ -19,7 +19,7 @@ from eduhub.courses import audience
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
 from eduhub.schools.models import ChildrenSignIn, Enrolment, Group, LearnerRecord, Organisation, SchoolCalendar, Site
-from eduhub.sync.models import Node
+from eduhub.sync.models import CoursePolicy, Node, SitePolicy
 from eduhub.sync.releases.models import ReleaseOffer
 
 Key = tuple[str, str]  # table, row uid
@@ -69,6 +69,8 @@ class Sight:
                 (SchoolCalendar, SchoolCalendar.uid == org_uid),
                 (ChildrenSignIn, ChildrenSignIn.uid == org_uid),
                 (Node, Node.org_uid == org_uid),
+                (SitePolicy, SitePolicy.org_uid == org_uid),
+                (CoursePolicy, CoursePolicy.org_uid == org_uid),
                 (ReleaseOffer, ReleaseOffer.org_uid.in_(self.path)),
                 (Group, Group.org_uid == org_uid),
                 (GroupCourse, of_its_groups[0] & (GroupCourse.org_uid == org_uid)),

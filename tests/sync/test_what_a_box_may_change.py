@@ -281,6 +281,13 @@ def test_what_a_school_does_every_day_is_allowed(thief: Thief) -> None:
         }),
         ("school_calendar", school.org, {"current_school_year": 2027}),
         ("children_sign_in", school.org, {"by_pictures": True, "turns_without_card": False}),
+        ("site_policy", school.site, {
+            "max_height": 0, "codecs": ["av1"], "languages": ["bo"], "ceiling_kbit_s": 64, "class_ceiling_kbit_s": 0,
+            "windows": "22:00-06:00", "day_mb": 40, "month_mb": None, "disk_mb": 9000,
+        }),
+        ("course_policy", new_uid(), {
+            "site_uid": school.site, "course_uid": new_uid(), "max_height": 240, "codecs": None, "languages": None, "wanted": "planned",
+        }),
     ]  # fmt: skip
     for table, uid, fields in steps:
         assert thief.write(table, uid, **fields).applied == 1, table
@@ -288,6 +295,19 @@ def test_what_a_school_does_every_day_is_allowed(thief: Thief) -> None:
         assert session.get_one(Person, child).name == "Dolma"
         assert session.get_one(Group, group).class_number == 2
         assert session.get(Organisation, thief.other.org) is not None
+
+
+@pytest.mark.parametrize(("table", "values"), [
+    ("site_policy", {"windows": "always"}), ("site_policy", {"day_mb": -1}), ("course_policy", {"wanted": "perhaps"}),
+])  # fmt: skip
+def test_a_policy_that_no_page_could_have_written_is_put_aside(thief: Thief, table: str, values: dict[str, Any]) -> None:
+    assert thief.write(table, thief.school.site, **values).applied == 0
+
+
+def test_a_box_sets_no_policy_of_another_schools_site(thief: Thief) -> None:
+    assert thief.write("site_policy", thief.other.site, day_mb=1).applied == 0
+    assert thief.write("site_policy", new_uid(), day_mb=1).applied == 0
+    assert thief.write("course_policy", new_uid(), site_uid=thief.other.site, course_uid=new_uid(), wanted="none").applied == 0
 
 
 def test_every_field_that_a_box_may_change_is_a_column() -> None:

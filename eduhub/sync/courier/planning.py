@@ -20,11 +20,12 @@ from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest, Part
 from eduhub.schools import calendars, organisations
 from eduhub.schools.models import Group
-from eduhub.sync import schedule_clock
+from eduhub.sync import policies, schedule_clock
 from eduhub.sync.courier import wants
 from eduhub.sync.courier.wants import Want
 from eduhub.sync.fetching import wanted
 from eduhub.sync.models import Arrival, CourierWant, Node, NodeContact
+from eduhub.sync.policies import Rules
 
 MANIFEST, FLOOR, BETTER = 0, 1, 2
 _NOT_PLANNED, _PAST = "9", "8"
@@ -77,7 +78,8 @@ def _of_node(session: Session, node: Node) -> Iterable[Item]:
     )  # fmt: skip
     rows = _packages(session, node, today)
     sequences = {name: found.sequence for name, found in published.of(session, [row.id for row in rows]).items()}
-    held = _held(rows, sequences, want)
+    rules = policies.of_site(session, node.site_uid)
+    held = _held(rows, sequences, want, rules)
     for position, row in enumerate(rows):
         sequence = sequences.get(row.id)
         if sequence is None or (want is not None and want.has_whole(sequence)):
@@ -85,10 +87,10 @@ def _of_node(session: Session, node: Node) -> Iterable[Item]:
         place = (days.get(row.lesson_uid, _NOT_PLANNED), position)
         yield Item(MANIFEST, *place, row.id, len(row.manifest), row.lesson_uid)
         manifest = Manifest.from_bytes(row.manifest)
-        floor = {part.sha256 for part in manifest.floor_parts}
+        floor, choice = {part.sha256 for part in manifest.floor_parts}, rules.of(row.course_uid)
         for number, part in enumerate(manifest.parts):
             is_there = part.sha256 in held or (want is not None and want.has_part(sequence, number))
-            if is_there or not wanted.is_wanted(part) or (row.id in arrived and part.sha256 in floor):
+            if is_there or not wanted.is_wanted(part, choice) or (row.id in arrived and part.sha256 in floor):
                 continue
             tier = FLOOR if part.sha256 in floor else BETTER
             yield from _blobs(tier, place, part, row.lesson_uid)
@@ -104,7 +106,7 @@ def _packages(session: Session, node: Node, today: str) -> list[PackageRow]:
     """Packages that the box wants and its school may have, in the order of courses and lessons."""
     path = organisations.path(session, node.org_uid)
     found = []
-    for package_id in wanted.wanted_packages(session, node.org_uid, today):
+    for package_id in wanted.wanted_packages(session, node.org_uid, today, policies.of_site(session, node.site_uid)):
         row = session.get(PackageRow, package_id)
         course = session.get(Course, row.course_uid) if row is not None and row.course_uid else None
         if row is not None and not row.withdrawn and course is not None and audience.reaches(course, path):
@@ -112,7 +114,7 @@ def _packages(session: Session, node: Node, today: str) -> list[PackageRow]:
     return found
 
 
-def _held(rows: Iterable[PackageRow], sequences: dict[str, int], want: Want | None) -> set[str]:
+def _held(rows: Iterable[PackageRow], sequences: dict[str, int], want: Want | None, rules: Rules) -> set[str]:
     """Blobs that lie at the box as parts of one package and are, perhaps, parts of another."""
     held: set[str] = set()
     for row in rows:
@@ -120,7 +122,7 @@ def _held(rows: Iterable[PackageRow], sequences: dict[str, int], want: Want | No
         if want is None or sequence is None or sequence > want.catalog_sequence:
             continue
         for number, part in enumerate(Manifest.from_bytes(row.manifest).parts):
-            if wanted.is_wanted(part) and want.has_part(sequence, number):
+            if wanted.is_wanted(part, rules.of(row.course_uid)) and want.has_part(sequence, number):
                 held.add(part.sha256)
     return held
 

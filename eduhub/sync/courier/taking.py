@@ -37,7 +37,7 @@ from eduhub.sync.courier import about, acks, giving, layout
 from eduhub.sync.courier.folder import FolderCarrier, FolderLink
 from eduhub.sync.courier.reports import TakenIn
 from eduhub.sync.courier.stick import Stick
-from eduhub.sync.fetching import fetch, wanted
+from eduhub.sync.fetching import fetch, finding, wanted
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.models import Node, Upstream
 
@@ -206,7 +206,7 @@ class _Taking:
             today = schedule_clock.day(
                 calendars.zone_of(session, org_uid), schedule_clock.now_ms(session, self._installation.steady)
             )
-            packages = wanted.wanted_packages(session, org_uid, today)
+            packages = finding.find(session, org_uid, today).courses
             self._report.missing = len(packages.keys() - wanted.complete(session, packages))
 
     def _give(self) -> None:

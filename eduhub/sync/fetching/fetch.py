@@ -11,24 +11,24 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
-
 from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import holding, published
-from eduhub.delivery.models import PackageRow, PartRow
+from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest, id_of
 from eduhub.delivery.published import Published
 from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch
 from eduhub.installation import Installation
 from eduhub.signing import Signature
 from eduhub.sync import reporting
-from eduhub.sync.fetching import partial, wanted
+from eduhub.sync.fetching import choosing, finding, partial, wanted
 from eduhub.sync.fetching.carrier import Carrier
+from eduhub.sync.fetching.finding import Found
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Asked
+from eduhub.sync.policies import Choice
 from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)
@@ -69,28 +69,29 @@ def run(
     """
     done = Fetched()
     with installation.database.read() as session:
-        courses = wanted.wanted_packages(session, org_uid, today)
-        complete = wanted.complete(session, courses)
-        missing = [package_id for package_id in courses if package_id not in complete]
+        found = finding.find(session, org_uid, today)
+    finding.settle(installation, found)
+    with installation.database.read() as session:
+        complete = wanted.complete(session, found.courses)
+        missing = [package_id for package_id in found.courses if package_id not in complete]
         # A package that the catalog does not speak of yet waits: the catalog alone says what is published.
         catalog_says = published.of(session, missing)
-        lessons = wanted.lessons_of(session, missing)
     done.missing = len(missing)
 
     def came(package_id: str, count: int) -> None:
         if count:
-            ledger.came(lessons.get(package_id, ""), count)
+            ledger.came(found.lessons.get(package_id, ""), count)
         ledger.turn()
 
     passes = _passes(link, [package_id for package_id in missing if package_id in catalog_says], done)
     try:
-        manifests = _manifests(installation, carrier, passes, catalog_says, courses, came, lambda: on_progress(0.0))
+        manifests = _manifests(installation, carrier, passes, catalog_says, found, came, lambda: on_progress(0.0))
         with installation.database.read() as session:
             held = wanted.revealed(session, manifests)
-        wants = wanted.plan(manifests, held)
+        wants = wanted.plan(manifests, held, found.whens, found.choices)
         _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
         wants = [want for want in wants if brings(want)]
-        _get_all(installation, carrier, passes, wants, done, came, on_progress, may_go_on)
+        _get_all(installation, carrier, passes, wants, done, ledger, came, on_progress, may_go_on)
     except DiskFull:
         done.disk_full = True
     if done.disk_full:
@@ -123,7 +124,7 @@ def _passes(link: Asked, missing: list[str], done: Fetched) -> dict[str, str]:
 
 def _manifests(
     installation: Installation, carrier: Carrier, passes: dict[str, str], catalog_says: dict[str, Published],
-    courses: dict[str, str], came: Callable[[str, int], None], on_turn: Callable[[], None],
+    found: Found, came: Callable[[str, int], None], on_turn: Callable[[], None],
 ) -> dict[str, Manifest]:  # fmt: skip
     """The manifests of packages, from here or from the hub, taken in; without those that may not be trusted."""
     with installation.database.read() as session:
@@ -131,7 +132,7 @@ def _manifests(
         here = {name: Manifest.from_bytes(row.manifest) for name, row in rows.items() if row is not None}
 
     def take_in(name: str, received: bytes) -> None:
-        manifest = _taken_in(installation, catalog_says[name], received, courses[name])
+        manifest = _taken_in(installation, catalog_says[name], received, found.courses[name], found.choices[name])
         if manifest is not None:
             here[name] = manifest
 
@@ -143,7 +144,9 @@ def _manifests(
     return {name: here[name] for name in passes if name in here}
 
 
-def _taken_in(installation: Installation, listed: Published, received: bytes, course_uid: str) -> Manifest | None:
+def _taken_in(
+    installation: Installation, listed: Published, received: bytes, course_uid: str, choice: Choice
+) -> Manifest | None:
     package_id = listed.package_id
     if id_of(received) != package_id:
         # Cut short or changed on the way: the next round asks again.
@@ -156,10 +159,7 @@ def _taken_in(installation: Installation, listed: Published, received: bytes, co
                 course_uid=course_uid, sequence=listed.sequence,
             )  # fmt: skip
             manifest = Manifest.from_bytes(received)
-            unwanted = {part.sha256 for part in manifest.parts if not wanted.is_wanted(part)}
-            unwanted |= {part.pieces for part in manifest.parts if part.pieces and not wanted.is_wanted(part)}
-            for part in session.scalars(select(PartRow).where(PartRow.package_id == package_id)):
-                part.wanted = part.sha256 not in unwanted
+            choosing.mark(session, package_id, manifest, choice)
             holding.reveal_present(session, installation.blobs, package_id)
             if session.get_one(PackageRow, package_id).floor_held:  # a changed title: nothing of it has to be fetched
                 reporting.note(session, installation, "arrived", package_id=package_id)
@@ -170,7 +170,7 @@ def _taken_in(installation: Installation, listed: Published, received: bytes, co
 
 
 def _get_all(
-    installation: Installation, carrier: Carrier, passes: dict[str, str], wants: list[Want], done: Fetched,
+    installation: Installation, carrier: Carrier, passes: dict[str, str], wants: list[Want], done: Fetched, ledger: Ledger,
     came: Callable[[str, int], None], on_progress: Callable[[float], None], may_go_on: Callable[[], bool],
 ) -> None:  # fmt: skip
     total = sum(want.bytes for want in wants) or 1
@@ -181,9 +181,11 @@ def _get_all(
         on_progress(min(1.0, done.bytes / total))
 
     with Blobs(installation, passes, wants, on_bytes, may_go_on) as blobs:
+        ledger.coming = lambda: blobs.under_way if ledger.is_on_link else 0
         try:
             carrier.run(blobs)
         finally:
+            ledger.coming = lambda: 0
             done.parts, done.bad_pieces, done.disk_full = blobs.parts, blobs.bad_pieces, blobs.disk_full
     done.bad_pieces, done.has_more = blobs.bad_pieces, blobs.has_more
     on_progress(1.0)

@@ -68,6 +68,7 @@ class Blobs:
         self._by_path: dict[str, _Blob] = {}
         self._refusals = Refusals()
         self._was_stopped = False
+        self._under_way: set[Range] = set()
         self.parts = self.bad_pieces = 0
         self.disk_full = False  # for one of them at the least
         # Of an upstream that may lie nothing stays but what a hash proves, and no blob is blamed for what it sends.
@@ -97,6 +98,11 @@ class Blobs:
         """Whether something is left only because its time was over."""
         return self._was_stopped and bool(self._blobs)
 
+    @property
+    def under_way(self) -> int:
+        """Bytes that were asked for and have not come."""
+        return sum(asked.end - asked.position for asked in self._under_way)
+
     def turn(self) -> None:
         """Ask whether to go on at all."""
         self._on_bytes("", 0)
@@ -119,6 +125,7 @@ class Blobs:
                 self._give_up(blob, error)
                 continue
             if wanted is not None:
+                self._under_way.add(wanted)
                 return wanted
         return None
 
@@ -136,12 +143,14 @@ class Blobs:
 
     def refuse(self, asked: Range, status: int, body: bytes) -> None:
         """A blob that the hub does not give. Raises NodeRefused, LinkDown."""
+        self._under_way.discard(asked)
         error = self._refusals.judge(status, body)
         if asked.path in self._by_path:
             self._give_up(self._by_path[asked.path], error)
 
     def whole(self, asked: Range) -> None:
         """A piece has come to its end."""
+        self._under_way.discard(asked)
         blob = self._by_path.get(asked.path)
         if blob is None or blob.part is None:
             return
