@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from eduhub import __version__
 from eduhub.installation import Installation
-from eduhub.sync import battery, outbox, pace, readiness, schedule_clock
+from eduhub.sync import battery, outbox, pace, readiness, schedule_clock, traffic
 from eduhub.sync.models import OutboxRow
 from eduhub.sync.readiness import NEXT, Readiness
 
 FORMAT = "eduhub-box-status/1"
+HOURS = 24
 
 
 def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
@@ -36,6 +37,9 @@ def of_box(session: Session, installation: Installation, org_uid: str | None, *,
         "left": {"lessons": len(left), "bytes": sum(floor + rest for _uid, floor, rest in left)},
         "open": pace.is_open(here, at_ms),
     }  # fmt: skip
+    hours = _hours(session, installation)
+    if any(hours):
+        found["hours"] = hours
     if charge is not None:
         found["battery"] = {"percent": charge.percent, "charging": charge.is_charging}
     return found
@@ -51,6 +55,18 @@ def _backlog(session: Session, installation: Installation) -> dict[str, int]:
     made_s = session.scalar(oldest)
     age_s = 0 if made_s is None else max(0, int(installation.steady.now_s()) - made_s)
     return {"rows": outbox.waiting(session), "oldest_s": age_s}
+
+
+def _hours(session: Session, installation: Installation) -> list[int]:
+    """Kilobytes that the link carried in each of the last hours, the oldest first."""
+    now_ms = traffic.now_ms(session, installation.steady)
+    first_ms = now_ms - now_ms % traffic.HOUR_MS - (HOURS - 1) * traffic.HOUR_MS
+    kilobytes = [0] * HOURS
+    for row in traffic.by_hour(session, max(0, first_ms), traffic.LINK):
+        at = (row.hour_ms - first_ms) // traffic.HOUR_MS
+        if 0 <= at < HOURS:
+            kilobytes[at] = (row.moved.down + row.moved.up) // 1000
+    return kilobytes
 
 
 def packed(document: dict[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from eduhub.sync.told import Told
 from eduhub.web import box_shown, plots, shown
 from eduhub.web.states import State
 
-_LOOKS = {RED: ("no", "bad"), AMBER: ("wait", "slow"), NOT_KNOWN: ("draft", ""), GREEN: ("done", "good"), SHUT_OUT: ("no", "")}
+_LOOKS = {RED: ("no", "bad"), AMBER: ("wait", "slow"), NOT_KNOWN: ("search", ""), GREEN: ("done", "good"), SHUT_OUT: ("no", "")}
 
 
 @dataclass(frozen=True)

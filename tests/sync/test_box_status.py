@@ -15,9 +15,10 @@ from eduhub.courses import plan
 from eduhub.delivery.models import PackageRow
 from eduhub.errors import BadFormat
 from eduhub.installation import Installation
-from eduhub.sync import box_status, saying, told
+from eduhub.sync import box_status, saying, told, traffic
 from eduhub.sync.link import PREFIX
 from eduhub.sync.models import BoxStatus, StatusSaid
+from eduhub.sync.traffic import Moved
 from tests.sync.test_battery import supply
 from tests.sync.world import WEDNESDAY_MS, Hub, School
 
@@ -102,6 +103,17 @@ def test_it_takes_little_room_and_says_a_battery_only_where_there_is_one(hub: Hu
     assert document["battery"] == {"percent": 63, "charging": False}
     assert len(box_status.packed(VECTORS["document"])) <= 500
     assert told.unpacked(box_status.packed(document)) == document
+
+
+def test_it_says_what_the_link_carried_hour_by_hour(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    hub.join(box, school)
+    hub.sync(box)
+    with box.database.write() as session:
+        at_ms = traffic.now_ms(session, box.steady)
+        for hours_ago, size in ((0, 2_000_000), (23, 5_000_000), (24, 7_000_000)):
+            traffic.book(session, at_ms - hours_ago * traffic.HOUR_MS, traffic.LINK, {"": Moved(size, 0)})
+    assert of_box(box, school)["hours"] == [5_000, *[0] * 22, 2_000]
 
 
 def test_a_box_that_has_no_time_yet_says_so(hub: Hub, box: Installation) -> None:
