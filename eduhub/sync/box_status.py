@@ -18,25 +18,31 @@ from eduhub.installation import Installation
 from eduhub.sync import battery, outbox, pace, readiness, schedule_clock, traffic
 from eduhub.sync.models import OutboxRow
 from eduhub.sync.readiness import NEXT, Readiness
+from eduhub.sync.releases import state as release_state
 
 FORMAT = "eduhub-box-status/1"
-HOURS = 24
+HOURS, MOST_OF_A_WORD = 24, 60
 
 
 def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
     """What this box has to say now."""
     at_ms = schedule_clock.now_ms(session, installation.steady)
     here = pace.of_box(session, installation, org_uid)
-    ready = readiness.at_box(session, org_uid, at_ms, here)
-    left = readiness.queue(session, ())
+    ready = readiness.at_box(session, installation, org_uid, at_ms, here)
+    left = readiness.queue(session, installation, ready.today)
     disk, charge = shutil.disk_usage(installation.settings.data_dir), battery.read(supplies)
     found: dict[str, Any] = {
         "format": FORMAT, "made_steady_s": int(installation.steady.now_s()), "clock_ms": at_ms, "version": __version__,
         "lamp": ready.lamp, "days": days_of(ready), "disk": {"free": disk.free, "total": disk.total},
         "backlog": _backlog(session, installation), "rate": None if here.bytes_s is None else round(here.bytes_s),
-        "left": {"lessons": len(left), "bytes": sum(floor + rest for _uid, floor, rest in left)},
-        "open": pace.is_open(here, at_ms),
+        "left": {"lessons": len(left), "bytes": sum(row.floor_left + row.rest for row in left)},
+        "open": pace.is_open(here, at_ms, ready.today),
     }  # fmt: skip
+    stage = release_state.state_here(session, installation)
+    if stage.stage != release_state.NOTHING:
+        found["release"] = f"{stage.stage} {stage.offered}"[:MOST_OF_A_WORD]
+    if dropped := readiness.dropped(session):
+        found["dropped"] = {"lessons": dropped[0], "bytes": dropped[1]}
     hours = _hours(session, installation)
     if any(hours):
         found["hours"] = hours

@@ -5,22 +5,37 @@ This module must not know what is to come.
 
 from sqlalchemy.orm import Session
 
+from eduhub.errors import BadInput
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.sync import budgets, traffic
-from eduhub.sync.budgets import Limits
+from eduhub.schools.models import SchoolCalendar
+from eduhub.sync import allowing, budgets, traffic
+from eduhub.sync.budgets import Window
 from eduhub.sync.forecast import Pace
 
 
 def of_box(session: Session, installation: Installation, org_uid: str | None) -> Pace:
-    """As measured here, with the hours for lessons."""
-    window = installation.settings.sync_window
-    begins, ends = window.split("-")
-    limits = Limits(budgets.parse_windows(window) if begins != ends else ())
-    return Pace(traffic.rate(session), limits, calendars.zone_of(session, org_uid))
+    """As measured here, with what the school allows and has used."""
+    now = allowing.standing(session, installation)
+    calendar = calendars.find(session, org_uid) if org_uid else None
+    return Pace(
+        traffic.rate(session), now.limits, now.time_zone, now.used, _class_hours(calendar),
+        lambda day: calendar is not None and calendars.is_school_day(calendar, day),
+    )  # fmt: skip
 
 
-def is_open(here: Pace, at_ms: int | None) -> bool:
-    """Whether lessons may be fetched at a schedule time."""
-    verdict = budgets.judge(here.limits, here.class_hours, budgets.minute_of_day(here.zone, at_ms), here.used)
+def is_open(here: Pace, at_ms: int | None, day: str | None) -> bool:
+    """Whether lessons may be fetched at a schedule time, on an ISO day (None: unknown)."""
+    hours = here.class_hours if day is not None and here.has_classes(day) else ()
+    verdict = budgets.judge(here.limits, hours, budgets.minute_of_day(here.zone, at_ms), here.used)
     return verdict.may_fetch and verdict.ceiling_kbit_s != 0
+
+
+def _class_hours(calendar: SchoolCalendar | None) -> tuple[Window, ...]:
+    found: list[Window] = []
+    for begins, ends in calendars.hours_of(calendar).values() if calendar is not None else ():
+        try:
+            found += budgets.parse_windows(f"{begins}-{ends}")
+        except BadInput:  # of a machine that lets anything through
+            continue
+    return tuple(found)

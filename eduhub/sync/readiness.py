@@ -17,11 +17,13 @@ from sqlalchemy.orm import Session
 
 from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
+from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.schools.models import SchoolCalendar
-from eduhub.sync import forecast, schedule_clock
+from eduhub.sync import forecast, joining, policies, schedule_clock, wishes
+from eduhub.sync.fetching import wanted
 from eduhub.sync.forecast import Pace
-from eduhub.sync.models import FetchState
+from eduhub.sync.models import Dropped, FetchState
 
 DAYS = 7
 WHOLE, USEFUL, MISSING, TAKEN_BACK, NOT_PUBLISHED = "whole", "useful", "missing", "taken_back", "not_published"
@@ -139,17 +141,31 @@ def _lamp(lessons: Sequence[LessonReady], *, is_soon: bool) -> str:
     return AMBER if states & {TAKEN_BACK, NOT_PUBLISHED} else GREEN
 
 
-def with_times(ready: Readiness, queue: Sequence[tuple[str, int, int]], pace: Pace, at_ms: int | None) -> Readiness:
-    """The same with when each lesson comes. `queue`: (lesson, bytes until it can be watched, bytes after that), as fetched:
-    first what is needed of all of them, then what makes each better.
+@dataclass(frozen=True)
+class ToCome:
+    """What is still to come of one lesson, in bytes. `is_first`: somebody wants it now, before all others."""
+
+    lesson_uid: str
+    floor_left: int
+    rest: int
+    is_first: bool = False
+
+
+def with_times(ready: Readiness, queue: Sequence[ToCome], pace: Pace, at_ms: int | None) -> Readiness:
+    """The same with when each lesson comes. The queue is in the order of fetching: whole what is wanted now, then what is
+    needed of all the others, then what makes each better.
     """
     before, useful_after, whole_after = 0, {}, {}
-    for uid, floor_left, _rest in queue:
-        before += floor_left
-        useful_after[uid] = before
-    for uid, _floor, rest in queue:
-        before += rest
-        whole_after[uid] = before
+    later = [row for row in queue if not row.is_first]
+    for row in [*(row for row in queue if row.is_first), *later]:
+        before += row.floor_left
+        useful_after[row.lesson_uid] = before
+        if row.is_first:
+            before += row.rest
+            whole_after[row.lesson_uid] = before
+    for row in later:
+        before += row.rest
+        whole_after[row.lesson_uid] = before
 
     curve = forecast.Curve(pace, at_ms)
 
@@ -166,20 +182,20 @@ def with_times(ready: Readiness, queue: Sequence[tuple[str, int, int]], pace: Pa
 # --- looked up ----------------------------------------------------------------------
 
 
-def at_box(session: Session, org_uid: str | None, at_ms: int | None, pace: Pace) -> Readiness:
-    """The readiness of this box for a school (None: for whatever is planned here) at a schedule time; five questions."""
+def at_box(session: Session, installation: Installation, org_uid: str | None, at_ms: int | None, pace: Pace) -> Readiness:
+    """The readiness of this box for a school (None: for whatever is planned here) at a schedule time; ten questions or so."""
     calendar = calendars.find(session, org_uid) if org_uid else None
     today = schedule_clock.day(calendars.zone_of(session, org_uid), at_ms)
     if today is None:
-        places = [replace(place, day=NEXT) for place in _places(session, _planned(org_uid))]
-        wanted, days = _planned(org_uid), []
+        planned, days = _planned(org_uid), []
+        places = [replace(place, day=NEXT) for place in _places(session, planned)]
     else:
         until = (date.fromisoformat(today) + timedelta(days=DAYS - 1)).isoformat()
-        wanted = _planned(org_uid).where(PlanRow.day.is_(None) | PlanRow.day.between(today, until))
-        places = _places(session, wanted)
+        planned = _planned(org_uid).where(PlanRow.day.is_(None) | PlanRow.day.between(today, until))
+        places = _places(session, planned)
         days = school_days(calendar, today, (place.day for place in places if place.day))
-    held = _held(session, wanted)
-    return with_times(judged(places, held, days, today), queue(session, places), pace, at_ms)
+    held = _held(session, planned)
+    return with_times(judged(places, held, days, today), queue(session, installation, today), pace, at_ms)
 
 
 def _planned(org_uid: str | None) -> Select[str]:
@@ -241,14 +257,26 @@ def _left_of(session: Session, package_ids: Select[str | None]) -> dict[str, tup
     return {package_id: (int(floor), int(rest)) for package_id, floor, rest in rows}
 
 
-def queue(session: Session, places: Iterable[Place]) -> list[tuple[str, int, int]]:
-    """What is still to come, lesson by lesson in the order of the plan's days, then what nobody planned."""
-    published = select(Lesson.package_id).where(Lesson.state == "published", Lesson.package_id.is_not(None))
-    left = _left_of(session, published)
+def queue(session: Session, installation: Installation, today: str | None) -> list[ToCome]:
+    """What is still to come of the lessons that this box wants, in the order in which it fetches them.
+
+    A lesson whose manifest is not here yet is not in it: nobody knows how large it is.
+    """
+    node = joining.own_node(session)
+    if node is None:
+        return []
     unfinished = select(PartRow.package_id).where(PartRow.wanted.is_(True), PartRow.held.is_(False))
-    lessons = session.execute(select(Lesson.uid, Lesson.package_id).where(Lesson.package_id.in_(unfinished)))
-    first: dict[str, str] = {}
-    for place in places:
-        first[place.lesson_uid] = min(first.get(place.lesson_uid, "9"), place.day or "8")
-    found = [(uid, *left[package_id]) for uid, package_id in lessons if package_id in left]
-    return sorted(found, key=lambda row: (first.get(row[0], "9"), row[1] + row[2], row[0]))
+    left = _left_of(session, select(Lesson.package_id).where(Lesson.package_id.in_(unfinished)))
+    if not left:
+        return []
+    rules = policies.of_site(session, node.site_uid, installation.settings.sync_window)
+    rows = wanted.lessons(session, node.org_uid, today, rules, wishes.alive(session))
+    return [
+        ToCome(row.lesson_uid, *left[row.package_id], is_first=row.when.rank == wanted.NOW) for row in rows if row.package_id in left
+    ]
+
+
+def dropped(session: Session) -> tuple[int, int] | None:
+    """How many lessons lost parts because the disk is full, and how many bytes; None where none did."""
+    lessons, size = session.execute(select(func.count(func.distinct(Dropped.lesson_uid)), func.sum(Dropped.bytes))).one()
+    return (int(lessons), int(size or 0)) if lessons else None

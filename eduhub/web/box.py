@@ -5,7 +5,7 @@ A child is told what is here and whether the link is; disk, battery, versions an
 
 from dataclasses import replace
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import func, select
@@ -16,10 +16,12 @@ from eduhub import guard
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync import joining, outbox, replacing, schedule_clock
+from eduhub.sync import allowing, joining, outbox, readiness, replacing, schedule_clock, wishes
 from eduhub.sync.models import Upstream
+from eduhub.sync.releases import state as release_state
 from eduhub.web import box_shown, box_states, languages, shown
-from eduhub.web.edge import reading
+from eduhub.web.edge import reading, uid_of, writing
+from eduhub.web.rights import TEACHES_SOMEWHERE
 from eduhub.web.states import State
 
 bp = Blueprint("box", __name__)
@@ -40,8 +42,22 @@ def status() -> ResponseReturnValue:
         of_adults = {} if viewer.is_child else _of_adults(session, org_uid)
         return render_template(
             "school/box.html", page=page, link=_link(upstream, schedule_clock.silent_ms(session, here.steady)),
-            fetched=box_states.fetch_hours(), joined=node is not None, **of_adults,
+            fetched=box_shown.hours(session, here), joined=node is not None, **of_adults,
         )
+
+
+@bp.post("/box/first/<lesson_uid>")
+@guard.allow(TEACHES_SOMEWHERE)
+@caches("no-store")
+def fetch_first(lesson_uid: str) -> ResponseReturnValue:
+    """A lesson of this box's plan is wanted now, before all others; `off` takes the wish back."""
+    with writing(travels=False) as session:
+        uid = uid_of(lesson_uid)
+        if request.form.get("off"):
+            wishes.take_back(session, uid)
+        else:
+            wishes.make(session, guard.here().steady, uid)
+    return redirect(url_for("box.status"), 303)
 
 
 def _of_adults(session: Session, org_uid: str | None) -> dict[str, object]:
@@ -50,7 +66,10 @@ def _of_adults(session: Session, org_uid: str | None) -> dict[str, object]:
     free, total, battery = box_shown.machine(here)
     lessons = select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
     percent = round(100 * (total - free) / total) if total else 0
+    limits = allowing.standing(session, here).limits
     return {
+        "may_wish": guard.may(TEACHES_SOMEWHERE), "month_bytes": limits.month_bytes, "day_bytes": limits.day_bytes,
+        "update": box_shown.update_state(release_state.state_here(session, here)), "dropped": readiness.dropped(session),
         "today": box_shown.link_today(session, here, org_uid), "free": free, "total": total, "percent": percent,
         "is_nearly_full": percent >= NEARLY_FULL_PERCENT, "battery": battery, "waiting": outbox.waiting(session),
         "lessons": session.scalar(lessons), "version": eduhub.__version__, "replaced": _replaced(session),

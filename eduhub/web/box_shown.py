@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.sync import battery, pace, readiness, schedule_clock, traffic
+from eduhub.sync import allowing, battery, budgets, pace, readiness, schedule_clock, traffic, wishes
 from eduhub.sync.battery import Battery
 from eduhub.sync.forecast import Pace
 from eduhub.sync.readiness import MISSING, NEXT, DayReady, Readiness
+from eduhub.sync.releases import state as release_state
 from eduhub.web import coming, plots, shown
 from eduhub.web.states import State
 
@@ -35,6 +36,7 @@ class MissingRow:
     when: str  # for which it is planned
     size: int | None  # bytes until it can be watched; None: not known
     comes: str
+    is_first: bool  # somebody wants it now, before all others
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class BoxPage:
 def page_of(session: Session, installation: Installation, org_uid: str | None) -> BoxPage:
     """What is known at this moment."""
     at_ms, here = schedule_clock.now_ms(session, installation.steady), pace.of_box(session, installation, org_uid)
-    ready = readiness.at_box(session, org_uid, at_ms, here)
+    ready = readiness.at_box(session, installation, org_uid, at_ms, here)
     missing = ready.missing
     return BoxPage(
         heading(ready), not missing, ready.today is not None, _missing(session, ready, here, at_ms),
@@ -138,6 +140,7 @@ def lamp_state(lamp: str, counts: Sequence[int]) -> State:
 def _missing(session: Session, ready: Readiness, here: Pace, at_ms: int | None) -> list[MissingRow]:
     rows = ready.missing[:MOST_MISSING]
     lessons = {row.uid: row for row in session.scalars(select(Lesson).where(Lesson.uid.in_([row.lesson_uid for row in rows])))}
+    wanted_now = set(wishes.alive(session))
     days: dict[str, str] = {}
     for day in ready.days:
         for lesson in day.lessons:
@@ -145,7 +148,7 @@ def _missing(session: Session, ready: Readiness, here: Pace, at_ms: int | None) 
     return [
         MissingRow(
             lessons[row.lesson_uid], _planned_for(days.get(row.lesson_uid, NEXT), ready.today), row.held.floor_left,
-            coming.word(row.in_s, at_ms, here.zone),
+            coming.word(row.in_s, at_ms, here.zone), row.lesson_uid in wanted_now,
         )
         for row in rows if row.lesson_uid in lessons
     ]  # fmt: skip
@@ -179,3 +182,20 @@ def machine(installation: Installation) -> tuple[int, int, Battery | None]:
     """Bytes free and in all of the disk, and the battery where there is one."""
     disk = shutil.disk_usage(installation.settings.data_dir)
     return disk.free, disk.total, battery.read(battery.FOLDER)
+
+
+def update_state(found: release_state.State) -> State | None:
+    """How far the box is with another version, in words; None where none is offered."""
+    version = found.offered or ""
+    words = {
+        release_state.COMING: State(gettext("version %(version)s is coming, %(size)s of it are missing", version=version, size=shown.megabytes(found.bytes_left)), "wait", "slow"),
+        release_state.READY: State(gettext("version %(version)s is here and is put in when school is over", version=version), "done", "good"),
+        release_state.FAILED: State(gettext("version %(version)s did not work; the box goes on with the one before", version=version), "no", "bad"),
+        release_state.BY_HAND: State(gettext("version %(version)s is here and is to be put in by hand", version=version), "wait", "slow"),
+    }  # fmt: skip
+    return words.get(found.stage)
+
+
+def hours(session: Session, installation: Installation) -> str:
+    """Between which hours this box may fetch lessons, as `00:00-06:00`, several with commas; '' where that is at any time."""
+    return budgets.written(allowing.standing(session, installation).limits.windows)

@@ -102,5 +102,4 @@ def test_the_last_byte_comes_while_lessons_may_come(pace: Pace, at_ms: int, coun
 
 
 def is_open(pace: Pace, at_ms: int) -> bool:
-    day = datetime.fromtimestamp(at_ms / 1000, tz=ZoneInfo(pace.zone)).date().isoformat()
-    return box_pace.is_open(replace(pace, class_hours=pace.class_hours if pace.has_classes(day) else ()), at_ms)
+    return box_pace.is_open(pace, at_ms, datetime.fromtimestamp(at_ms / 1000, tz=ZoneInfo(pace.zone)).date().isoformat())

@@ -227,6 +227,7 @@ TABLE: dict[str, frozenset[str]] = {
 
     # box
     "GET /box": SIGNED_IN,
+    "POST /box/first/<lesson_uid>": TEACHES,
 
     # api
     "GET /health": EVERYONE,
