@@ -19,7 +19,7 @@ from eduhub.media import http as media_http
 from eduhub.sync import http as sync_http
 from eduhub.sync.door import Door
 from eduhub.sync.poll_lane import PollLane
-from eduhub.web import compression, csrf, kept, languages, pages, photos, sent, shown
+from eduhub.web import compression, csrf, first_start, kept, languages, pages, photos, sent, shown
 from eduhub.web.few_at_once import FewAtOnce
 from eduhub.web.learning import lesson_data
 
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None, installation: Installation | No
         default_translation_directories="web/translations",
     )  # fmt: skip
     http.register(app, _render_error)
+    first_start.register(app)
     photos.register(app)
     sent.register(app)
     protection = csrf.Protect(app)

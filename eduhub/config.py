@@ -68,6 +68,12 @@ def _database_address(text: str) -> str:
     return text
 
 
+def _domain(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*", text) or len(text) > 190:
+        raise ValueError("it must be a domain in small letters, as lan or boxes.example.org")
+    return text
+
+
 def _file_path(text: str) -> str:
     return str(Path(text).absolute()) if text else ""
 
@@ -142,6 +148,10 @@ class Settings:
     sync_window: str = setting(
         "00:00-24:00", "School time between which a box may fetch lessons, where the school has set no hours of its own", parse=lambda text: _window(text)
     )
+    box_suffix: str = setting(
+        "lan", "What follows the name of a box in its address on the school's network, as in http://shuanghu-3.lan", parse=_domain
+    )
+    wifi_name: str = setting("", "Name of the school's Wi-Fi, for the poster; empty: it is typed on the poster's page", parse=_any_text)
     mirror: bool = setting(True, "Whether a box gives lessons to other boxes of its hub, as far as the hub grants it", parse=_yes_no)
     mirror_kbit_s: int = setting(
         0, "What other boxes may take together, in kbit/s; 0: as fast as the network is", parse=_whole(0, 100_000_000)

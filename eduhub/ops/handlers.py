@@ -10,7 +10,7 @@ from eduhub.courses import forgetting, publishing, search
 from eduhub.installation import JobContext
 from eduhub.media import attachments, encode_step, prepare
 from eduhub.ops import release_job, upkeep
-from eduhub.sync import meeting
+from eduhub.sync import first_start, meeting
 
 Handler = Callable[..., object]
 
@@ -29,6 +29,7 @@ HANDLERS: Mapping[str, Handler] = {
     "search.refresh": search.refresh,
     "blobs.scrub": upkeep.scrub_slice,
     "blobs.sweep": upkeep.sweep,
+    "sync.join": first_start.run,
     "sync.round": sync_round,
     "release.put_in": release_job.put_in,
 }

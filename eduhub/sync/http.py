@@ -16,7 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
-from eduhub.errors import BadFormat, EduHubError, NotFound
+from eduhub.errors import BadFormat, EduHubError, JoinRefused, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
 from eduhub.sync import auth, inbox, joining, nodes, passes, replacing, restoring, stream_pages, streams, told
@@ -247,7 +247,8 @@ def _json(value: dict[str, Any], status: int = 200) -> Response:
 
 def _refused(error: EduHubError) -> Response:
     log.info("a box was refused", error_code=error.code, detail=error.detail[:200])
-    return _json({"code": error.code}, error.status)
+    why = {"reason": error.facts["reason"]} if isinstance(error, JoinRefused) and "reason" in error.facts else {}
+    return _json({"code": error.code} | why, error.status)
 
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:

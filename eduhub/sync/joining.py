@@ -47,7 +47,7 @@ def join(installation: Installation, url: str, code: str, *, transport: Transpor
         greeting, own_nonce = link.hello()
         root, hub_uid = _root_of(greeting)
         if nodes.fingerprint(root) != expected_root:
-            raise JoinRefused("this is not the hub that the code was made at")
+            raise JoinRefused("this is not the hub that the code was made at", reason="other_hub")
         answer = link.post_json(f"{PREFIX}/join", _request(installation, random_half, greeting["nonce"]), signed=False)
     with changes.writing(installation.database) as session:
         pin_root(session, root, hub_uid)

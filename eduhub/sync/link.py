@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import httpx
 
 from eduhub import __version__, logs
-from eduhub.errors import BadFormat, EduHubError, LinkDown, NodeRefused, error_table
+from eduhub.errors import BadFormat, EduHubError, JoinRefused, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth, polling
 from eduhub.sync.fetching.address import trust
@@ -226,8 +226,14 @@ def refusal(status: int, payload: bytes) -> EduHubError:
     for found in error_table():
         # What went wrong at the hub itself (its full disk, say) must not pass for something that is wrong here.
         if found.code == code and status < 500 and found.status < 500:
-            return found(f"the hub says {code}")
+            return JoinRefused(f"the hub says {code}", **_reason_in(payload)) if found is JoinRefused else found(f"the hub says {code}")
     return LinkDown(f"status {status}, code {code[:60]}")
+
+
+def _reason_in(payload: bytes) -> dict[str, str]:
+    """Why a hub lets a box not join, in a word; older hubs do not say."""
+    reason = json.loads(payload).get("reason")
+    return {"reason": reason[:20]} if isinstance(reason, str) else {}
 
 
 def code_in(payload: bytes) -> str | None:

@@ -74,7 +74,7 @@ def read_code(text: str) -> tuple[str, str]:
     """(random half, fingerprint of the root key) of a code as somebody typed it. Raises JoinRefused."""
     digits = re.sub(r"[\s-]", "", text).upper().translate(str.maketrans("OIL", "011"))
     if len(digits) != 2 * _HALF or any(digit not in _DIGITS for digit in digits):
-        raise JoinRefused("not a code")
+        raise JoinRefused("not a code", reason="not_a_code")
     return digits[:_HALF], digits[_HALF:]
 
 
@@ -102,14 +102,14 @@ def accept(session: Session, installation: Installation, request: Any) -> dict[s
     changes.hold_machine(session)  # before the code: as all who write the log
     code = session.get(JoinCode, _code_hash(random_half), with_for_update=True)
     if code is None:
-        raise JoinRefused("no such code")
+        raise JoinRefused("no such code", reason="unknown")
     if code.used_by_node_uid is not None:
         node = session.get(Node, code.used_by_node_uid)
         if node is None or (node.signing_public, node.sealing_public) != (signing_public, sealing_public):
-            raise JoinRefused("the code was used by another box")
+            raise JoinRefused("the code was used by another box", reason="used")
         return _answer(session, installation, node, request["nonce"])
     if installation.steady.now_s() > code.expires_steady_s:
-        raise JoinRefused("the code is too old")
+        raise JoinRefused("the code is too old", reason="old")
     site = session.get(Site, code.site_uid)
     if site is None:
         raise JoinRefused("the site of this code is gone")

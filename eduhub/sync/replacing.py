@@ -47,7 +47,7 @@ def old_of(session: Session, code: JoinCode) -> Node | None:
         return None
     old = session.get(Node, code.replaces_uid, with_for_update=True)
     if old is None or old.ended_on is not None:
-        raise JoinRefused("another box has taken that place")
+        raise JoinRefused("another box has taken that place", reason="taken")
     return old
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
-from eduhub.web import box, home, search
+from eduhub.web import box, first_start, home, poster, search
 from eduhub.web.accounts import pages as accounts
 from eduhub.web.learning import pages as learning
 from eduhub.web.operator import pages as operator
@@ -18,8 +18,10 @@ _EVERYWHERE: Sequence[Blueprint] = (
     home.bp, search.bp, *accounts.EVERYWHERE, *learning.EVERYWHERE, *teaching.EVERYWHERE, *school.EVERYWHERE,
     *operator.EVERYWHERE,
 )  # fmt: skip
-_AT_THE_HUB: Sequence[Blueprint] = (search.teaching_bp, *teaching.AT_THE_HUB, *school.AT_THE_HUB, *operator.AT_THE_HUB)
-_AT_A_BOX: Sequence[Blueprint] = (box.bp, *accounts.AT_A_BOX)
+_AT_THE_HUB: Sequence[Blueprint] = (
+    search.teaching_bp, poster.at_the_hub, *teaching.AT_THE_HUB, *school.AT_THE_HUB, *operator.AT_THE_HUB,
+)  # fmt: skip
+_AT_A_BOX: Sequence[Blueprint] = (box.bp, first_start.bp, poster.bp, *accounts.AT_A_BOX)
 
 
 def of(role: str) -> Sequence[Blueprint]:

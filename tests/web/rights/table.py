@@ -138,6 +138,7 @@ TABLE: dict[str, frozenset[str]] = {
     # childs_data, school_boxes
     "GET /people/<person_uid>/erase": SCHOOL,
     "GET /schools/<org_uid>/boxes/<node_uid>": SCHOOL,
+    "GET /schools/<org_uid>/boxes/<node_uid>/poster": SCHOOL,
     "POST /schools/<org_uid>/boxes/<node_uid>/lost": OVERSEES_SCHOOL,
     "POST /schools/<org_uid>/boxes/<node_uid>/replace": OVERSEES_SCHOOL,
     "POST /schools/<org_uid>/boxes/<node_uid>/stolen": SCHOOL,
@@ -228,6 +229,10 @@ TABLE: dict[str, frozenset[str]] = {
     # box
     "GET /box": SIGNED_IN,
     "POST /box/first/<lesson_uid>": TEACHES,
+    "GET /poster": EVERYONE,
+    # first_start: until the box has joined, and then for nobody: test_first_start.py
+    "GET /first-start": EVERYONE,
+    "POST /first-start": EVERYONE,
 
     # api
     "GET /health": EVERYONE,

@@ -1,0 +1,213 @@
+"""A box that belongs to nobody joins from a page: who may, what goes wrong in words, and that the page is gone afterwards."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import delete, select
+
+from eduhub.accounts.models import AuditEntry
+from eduhub.app import create_app
+from eduhub.errors import EduHubError
+from eduhub.installation import Installation, JobContext
+from eduhub.jobs import queue
+from eduhub.jobs.models import JobRow
+from eduhub.jobs.running import Worker
+from eduhub.ops.handlers import HANDLERS
+from eduhub.sync import first_start, joining, nodes, replacing
+from eduhub.uids import new_uid
+from tests.in_a_thread import served
+from tests.sync.world import Hub, School
+from tests.web.world import Reader
+
+ELSEWHERE = "8.8.8.8"
+
+
+@pytest.fixture
+def hub(make_installation: Callable[..., Installation]) -> Hub:
+    return Hub(make_installation(role="hub"))
+
+
+@pytest.fixture
+def school(hub: Hub) -> School:
+    return hub.school("Shuanghu")
+
+
+@pytest.fixture
+def address(hub: Hub) -> Iterator[str]:
+    """Where the hub answers."""
+    with served(create_app(installation=hub.here)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def box(make_installation: Callable[..., Installation]) -> Installation:
+    return make_installation(role="node", box_suffix="lan", port=80, wifi_name="双湖小学")
+
+
+@pytest.fixture
+def reader(box: Installation) -> Reader:
+    """Somebody with a telephone on the school's network."""
+    return Reader(create_app(installation=box).test_client())
+
+
+def do_the_job(box: Installation) -> None:
+    """What the worker does."""
+    with Worker(box.settings.data_dir / "run") as worker:
+        held = queue.claim(box.database, worker, [first_start.KIND], 30)
+        assert held is not None
+        try:
+            HANDLERS[held.kind](JobContext(box, held.uid, lambda _share: None, held.attempt), **held.args)
+        except EduHubError as error:
+            with box.database.write() as session:
+                queue.fail(session, held, error)
+        else:
+            with box.database.write() as session:
+                queue.finish(session, held)
+
+
+def ask(reader: Reader, hub: str, code: str) -> str:
+    answer = reader.post("/first-start", {"hub": hub, "code": code}, page="/first-start", follow_redirects=True)
+    return answer.text
+
+
+def test_any_address_of_a_new_box_leads_to_its_first_page(reader: Reader) -> None:
+    for path in ("/", "/box", "/card", f"/lessons/{new_uid()}", "/generate_204", "/poster"):
+        answer = reader.get(path)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/first-start"), path
+    page = reader.get("/first-start")
+    assert page.status_code == 200
+    assert "This box does not belong to a school yet" in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert reader.get("/health").status_code != 303
+
+
+def test_a_box_joins_says_its_name_and_the_page_is_gone(
+    reader: Reader, box: Installation, hub: Hub, school: School, address: str
+) -> None:
+    code = hub.code(school)
+    page = ask(reader, address, code.lower().replace("-", " "))
+    assert "The box is joining" in page
+    assert '<meta http-equiv="refresh" content="2; url=/poster">' in page
+    assert code not in page
+    do_the_job(box)
+    page = reader.get("/poster").text
+    assert "This box is shuanghu-3" in page
+    assert "http://shuanghu-3.lan" in page
+    assert "双湖小学" in page
+    assert reader.get("/first-start").status_code == 404
+    assert reader.post("/first-start", {"hub": address, "code": code}, page="/sign-in").status_code == 404
+    assert not (box.settings.data_dir / "run" / "join-code").exists()
+    with box.database.read() as session:
+        assert joining.own_node(session) is not None
+
+
+def test_the_code_is_in_no_row_and_only_this_user_may_read_it(reader: Reader, box: Installation, hub: Hub, school: School) -> None:
+    code = hub.code(school)
+    ask(reader, "http://127.0.0.1:9", code)
+    kept = box.settings.data_dir / "run" / "join-code"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with box.database.read() as session:
+        rows = [str(dict(row._mapping)) for model in (JobRow, AuditEntry) for row in session.execute(select(model.__table__))]
+    assert rows
+    assert not any(code[:11] in row for row in rows)
+
+
+def test_a_hub_that_cannot_be_reached_costs_no_second_typing_of_the_code(
+    reader: Reader, box: Installation, hub: Hub, school: School, address: str
+) -> None:
+    code = hub.code(school)
+    ask(reader, "http://127.0.0.1:9", code)
+    do_the_job(box)
+    page = reader.get("/first-start").text
+    assert "The hub could not be reached at this address." in page
+    assert "Try again with the same code" in page
+    assert code[:5] not in page
+    assert "The box is joining" in reader.post("/first-start", {"again": "1"}, page="/first-start", follow_redirects=True).text
+    do_the_job(box)
+    assert "could not be reached" in reader.get("/first-start").text
+    assert "The box is joining" in ask(reader, address, code)
+    do_the_job(box)
+    assert "This box is shuanghu-3" in reader.get("/poster").text
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ("unknown", "The hub does not know this code."), ("used", "Another box has joined with this code."),
+    ("old", "The code is too old"), ("other_hub", "The code was made at another hub"), ("taken", "Another spare box has taken this place."),
+])  # fmt: skip
+def test_each_refusal_says_what_it_is(
+    reader: Reader, box: Installation, hub: Hub, school: School, address: str, make_installation: Callable[..., Installation],
+    wrong: str, said: str,
+) -> None:  # fmt: skip
+    code = hub.code(school)
+    if wrong == "unknown":
+        code = ("Z" if code[0] != "Z" else "Y") + code[1:]
+    elif wrong == "other_hub":
+        code = code[:12] + ("Z" if code[12] != "Z" else "Y") + code[13:]
+    elif wrong == "old":
+        with hub.here.database.write() as session:
+            session.connection().exec_driver_sql("UPDATE join_code SET expires_steady_s = -1")
+    else:
+        first = make_installation(role="node")
+        joining.join(first, address, code)
+        if wrong == "taken":
+            with hub.here.database.write() as session:
+                spare, code = (nodes.replacing_code(session, hub.here, replacing.find(session, "shuanghu-3")) for _ in range(2))
+            joining.join(make_installation(role="node"), address, spare)
+    ask(reader, address, code)
+    do_the_job(box)
+    page = reader.get("/first-start").text
+    assert said in page
+    assert "Try again with the same code" not in page
+    assert address in page  # what was typed
+
+
+def test_what_is_no_code_or_no_address_is_said_beside_the_field_and_nothing_is_asked(reader: Reader, box: Installation) -> None:
+    assert "This is not a code." in ask(reader, "hub.example.org", "12345")
+    assert "This is not the address of a hub." in ask(reader, "ftp://hub", "AAAAA-AAAAA-AAAAA-AAAAA")
+    assert "Type the code." in ask(reader, "hub.example.org", "")
+    with box.database.read() as session:
+        assert first_start.asked(session, box) is None
+
+
+def test_who_is_not_on_the_boxes_own_network_is_refused(reader: Reader) -> None:
+    for address in (ELSEWHERE, "2001:4860::1", "::ffff:8.8.8.8"):
+        assert reader.get("/first-start", environ_overrides={"REMOTE_ADDR": address}).status_code == 403, address
+    for address in ("192.168.4.7", "10.1.2.3", "fe80::1", "fd00::1", "::1", "::ffff:192.168.1.2"):
+        assert reader.get("/first-start", environ_overrides={"REMOTE_ADDR": address}).status_code == 200, address
+
+
+def test_a_form_without_its_token_or_under_a_name_of_the_internet_is_refused(reader: Reader, box: Installation) -> None:
+    wanted = {"hub": "hub.example.org", "code": "AAAAA-AAAAA-AAAAA-AAAAA"}
+    assert reader.client.post("/first-start", data=wanted).status_code == 400
+    for host, status in (
+        ("evil.example.org", 403), ("192.168.1.5.evil.example", 403), ("192.168.1.5:8080", 303), ("box.lan", 303), ("[fd00::1]", 303),
+        ("eduhub", 303),
+    ):  # fmt: skip
+        place = f"http://{host}"
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', reader.client.get("/first-start", base_url=place).text)
+        assert token is not None
+        answer = reader.client.post("/first-start", data={"csrf_token": token[1], **wanted}, base_url=place)
+        assert answer.status_code == status, host
+        with box.database.write() as session:
+            session.execute(delete(JobRow))
+
+
+def test_few_tries_are_taken(reader: Reader) -> None:
+    for _number in range(10):
+        ask(reader, "hub.example.org", "12345")
+    answer = reader.post("/first-start", {"hub": "hub.example.org", "code": "12345"}, page="/first-start")
+    assert answer.status_code == 429
+
+
+def test_the_page_speaks_the_three_languages(reader: Reader) -> None:
+    for tag in ("zh", "bo", "en"):
+        answer = reader.post("/language", {"language": tag, "back": "/first-start"}, page="/first-start")
+        assert answer.status_code == 303
+        assert re.search(f'<html lang="{tag}"', reader.get("/first-start").text)
+
+
+def test_a_hub_has_no_such_page(hub: Hub) -> None:
+    hub_reader = Reader(create_app(installation=hub.here).test_client())
+    assert hub_reader.get("/first-start").status_code == 404
+    assert hub_reader.get("/sign-in").status_code == 200
