@@ -193,7 +193,7 @@ def is_of_another(session: Session, incarnation: str, contiguous: int, found: st
     """
     _oldest, newest = _ends(session, incarnation)
     if contiguous > newest:
-        return True
+        return newest > 0  # else it is a name that only the other one bears
     own = session.get(OutboxRow, (incarnation, contiguous))
     return own is not None and found is not None and digest(_row_as_json(own)) != found
 

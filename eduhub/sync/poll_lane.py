@@ -65,12 +65,14 @@ class PollLane:
         with self._installation.database.read() as session:
             self._watch.look(session)
             row = session.execute(
-                select(Node.org_uid, Node.revoked_on, StreamState)
+                select(Node.org_uid, Node.revoked_on, Node.ended_on, StreamState)
                 .outerjoin(StreamState, StreamState.org_uid == Node.org_uid)
                 .where(Node.uid == node_uid)
             ).first()
             if row is None or row.revoked_on is not None:
                 raise NodeRefused("unknown or shut out", node=node_uid)
+            if row.ended_on is not None:
+                return True  # the round that this brings is told so, and says what waits
             head = catalog.state(session)
             if (head.epoch, head.sequence) != (epoch, catalog_sequence):
                 return True

@@ -8,7 +8,7 @@ This module must not know sticks or the database.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eduhub.delivery.trust import Keyring
@@ -26,6 +26,7 @@ class Word:
 
     contiguous: Mapping[str, int]  # by incarnation
     given_back: bool
+    digests: Mapping[str, str] = field(default_factory=dict)  # of the row of that number, where it is known
 
 
 def to_bytes(key: SigningKey, *, hub: str, node_uid: str, epoch: int, word: Word) -> bytes:
@@ -34,6 +35,7 @@ def to_bytes(key: SigningKey, *, hub: str, node_uid: str, epoch: int, word: Word
         "format": FORMAT, "hub": hub, "node": node_uid, "epoch": epoch, "given_back": word.given_back,
         "contiguous": dict(word.contiguous),
     }  # fmt: skip
+    document |= {"digests": dict(word.digests)} if word.digests else {}
     return canonical({"acknowledgement": document, "signature": key.sign(FORMAT, canonical(document)).as_json()})
 
 
@@ -56,4 +58,7 @@ def read(payload: bytes, ring: Keyring, node_uid: str, epoch: int) -> Word:
         raise BadFormat("an acknowledgement has numbers")
     if not all(UID.fullmatch(name) and type(number) is int for name, number in numbers.items()):
         raise BadFormat("an acknowledgement has a number for each incarnation")
-    return Word(numbers, document.get("given_back") is True)
+    digests = document.get("digests", {})
+    if not isinstance(digests, dict) or not all(isinstance(found, str) for found in digests.values()):
+        raise BadFormat("a digest is text")
+    return Word(numbers, document.get("given_back") is True, digests)

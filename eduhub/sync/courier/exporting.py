@@ -61,8 +61,9 @@ def find_nodes(session: Session, names: Sequence[str]) -> list[Node]:
     """Boxes by name or uid, each once. Raises NotFound for one that is unknown or shut out."""
     found: dict[str, Node] = {}
     for name in names:
-        node = session.get(Node, name) or session.scalars(select(Node).where(Node.name == name)).first()
-        if node is None or node.revoked_on is not None:
+        in_use = (Node.name == name, Node.ended_on.is_(None))  # a box that was replaced had the same name
+        node = session.get(Node, name) or session.scalars(select(Node).where(*in_use)).first()
+        if node is None or node.revoked_on is not None or node.ended_on is not None:
             raise NotFound(f"no box {name}")
         found[node.uid] = node
     return list(found.values())
@@ -71,7 +72,7 @@ def find_nodes(session: Session, names: Sequence[str]) -> list[Node]:
 def _asking(session: Session, stick: Stick) -> list[Node]:
     uids = [name[:36] for name in stick.names((layout.WANT,), layout.WANT_FILE, limit=layout.MAX_NODES)]
     nodes = (session.get(Node, uid) for uid in uids)
-    return [node for node in nodes if node is not None and node.revoked_on is None]
+    return [node for node in nodes if node is not None and node.revoked_on is None and node.ended_on is None]
 
 
 class _Export:

@@ -71,11 +71,12 @@ def acknowledge(installation: Installation, stick: Stick, node: Node) -> None:
         states = session.scalars(
             select(InboxState).where(InboxState.node_uid == node.uid)
             .order_by(InboxState.incarnation.desc()).limit(acks.MAX_INCARNATIONS)
-        )  # fmt: skip
+        ).all()  # fmt: skip
         row = session.get(CourierWant, node.uid)
         word = Word(
             {state.incarnation: state.contiguous for state in states},
             given_back=row is not None and row.given_back_epoch == epoch,
+            digests={state.incarnation: state.digest for state in states if state.digest is not None},
         )
     written = acks.to_bytes(installation.keys.publishing, hub=hub, node_uid=node.uid, epoch=epoch, word=word)
     stick.write(layout.acks(node.uid), [written])

@@ -141,6 +141,9 @@ class _Taking:
         with self._installation.database.write() as session:
             word = acks.read(payload, keyring(session), node_uid, catalog.state(session).epoch)
             for incarnation, contiguous in word.contiguous.items():
+                if outbox.is_of_another(session, incarnation, contiguous, word.digests.get(incarnation)):
+                    outbox.part_ways(session, self._installation.steady, incarnation)
+                    continue
                 self._report.acknowledged += outbox.acknowledged_by_stick(
                     session, self._installation.steady, incarnation, contiguous
                 )

@@ -59,7 +59,7 @@ def _get(session: Session, offer_uid: str) -> ReleaseOffer:
 def _place(session: Session, org_uid: str | None, node_uid: str | None) -> str:
     if node_uid is not None:
         node = session.get(Node, node_uid)
-        if node is None or node.revoked_on is not None:
+        if node is None or node.revoked_on is not None or node.ended_on is not None:
             raise NotFound("no such box")
         return node.org_uid
     if org_uid is None or session.get(Organisation, org_uid) is None:
