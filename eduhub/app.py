@@ -13,6 +13,7 @@ from eduhub.api import register as register_api
 from eduhub.config import Settings
 from eduhub.delivery.front import Front
 from eduhub.delivery.http import MediaLane
+from eduhub.delivery.lending import Lending
 from eduhub.errors import NotAllowed
 from eduhub.installation import Installation, open_installation
 from eduhub.media import http as media_http
@@ -76,12 +77,17 @@ def _put_in_front(app: Flask, here: Installation) -> None:
     lane = MediaLane(
         few, packages_dir=here.packages_dir, secret=here.keys.secret, steady=here.steady,
         run_dir=here.settings.data_dir / "run" if here.settings.role == "hub" else None,
+        lending=_lending(here) if here.settings.role == "node" else None,
     )  # fmt: skip
     front = PollLane(Door(lane, here.settings.web_threads // 2), here) if here.settings.role == "hub" else lane
     # Where a TLS proxy stands in front, its word about scheme, host and address counts; our own nginx hands it on.
     told = ProxyFix(front, x_for=1, x_proto=1, x_host=1)
     alone = told if here.settings.is_behind_tls else front
     app.wsgi_app = Front(alone, told, secret=here.keys.secret)  # type: ignore[method-assign]
+
+
+def _lending(here: Installation) -> Lending:
+    return Lending(here.settings.data_dir / "run", here.settings.mirror_kbit_s, here.settings.mirror_at_once)
 
 
 def _render_error(page: http.ErrorPage) -> str:

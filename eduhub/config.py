@@ -156,6 +156,9 @@ class Settings:
     mirror_kbit_s: int = setting(
         0, "What other boxes may take together, in kbit/s; 0: as fast as the network is", parse=_whole(0, 100_000_000)
     )
+    mirror_at_once: int = setting(
+        4, "Answers that other boxes get at the same time, so that children come first; more for a county mirror", parse=_whole(1, 200)
+    )
     neighbours: bool = setting(
         True, "Whether a box makes itself known on the school's network, as <name>.local, and looks for other boxes there", parse=_yes_no
     )

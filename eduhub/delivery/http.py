@@ -14,6 +14,7 @@ and part: 204 with the type, and for how long that may be remembered; or 403. Wh
 This module must not know accounts, lessons or the database. See docs/formats/passes.md.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from eduhub import logs
 from eduhub.delivery import asked, front, pacing, package, passes, release
+from eduhub.delivery.lending import Lending, LentFile
 from eduhub.errors import BadFormat, EduHubError, NotFound, PassRefused
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ _GONE_MS = 180_000
 # Types that no browser runs. Everything else that a teacher attached is only ever saved.
 _SHOWN = re.compile(r"(video|audio)/.*|image/(webp|avif|png|jpeg|gif)|text/(vtt|plain)|application/(json|vnd\.apple\.mpegurl)")
 _NODE_AND_TEACHER = "teacher"
+_OF_BOXES = "node"
+_LOW_EFFORT = 0x20  # DSCP CS1: networks that know it, air above all, let everything else go first
 _NODE = "node"  # of nobody's pass but a box's
 
 
@@ -75,9 +79,14 @@ class MediaLane:
     """WSGI middleware that answers /p/ and hands everything else to `app`."""
 
     def __init__(
-        self, app: "WSGIApplication", *, packages_dir: Path, secret: bytes, steady: _Steady, run_dir: Path | None = None
-    ) -> None:
-        """`run_dir`: where the narrow lines of previews are kept; None: there are no previews."""
+        self, app: "WSGIApplication", *, packages_dir: Path, secret: bytes, steady: _Steady, run_dir: Path | None = None,
+        lending: Lending | None = None,
+    ) -> None:  # fmt: skip
+        """`run_dir`: where the narrow lines of previews are kept; None: there are no previews.
+
+        `lending`: how other boxes are served; None: as everybody is.
+        """
+        self._lending = lending
         self._lines = None if run_dir is None else run_dir / LINES_FILE
         self._app, self._folder, self._secret, self._steady = app, packages_dir, secret, steady
         # A manifest never changes: it is named by its hash.
@@ -106,8 +115,16 @@ class MediaLane:
         found = self._pass(_tokens(environ), package_id, self._steady.now_s())
         readable = self._readable(found, package_id, sha256)
         file = _open(self._folder / package_id / sha256)
+        line = None
+        if self._lending is not None and found.audience == _OF_BOXES:
+            give_back = self._lending.begin()
+            if give_back is None:
+                file.close()
+                return _refuse(environ, start_response, 503, "delivery.others_come_first", [("Retry-After", "2")])
+            file, line = LentFile(file.detach(), give_back), self._lending.line()
+            _let_others_pass(environ.get("gunicorn.socket"))
         try:
-            return _answer(environ, start_response, file, sha256, readable)
+            return _answer(environ, start_response, file, sha256, readable, line=line)
         except BaseException:
             file.close()
             raise
@@ -139,6 +156,8 @@ class MediaLane:
             now_s = self._steady.now_s()
             found = self._pass([environ.get("HTTP_X_EDUHUB_PASS", "")], path[1], now_s)
             readable = self._readable(found, path[1], path[2])
+            if self._lending is not None and found.audience == _OF_BOXES:
+                raise PassRefused  # it is served here: nginx does not count together with us
             _open(self._folder / path[1] / path[2]).close()  # nginx does not see whether it is a symbolic link
         except EduHubError:
             return _refuse(environ, start_response, 403, PassRefused.code, [("X-Accel-Expires", "0")])
@@ -251,7 +270,7 @@ class _Preview(NamedTuple):
 
 def _answer(
     environ: "WSGIEnvironment", start_response: "StartResponse", file: BufferedReader, sha256: str, readable: Readable,
-    preview: _Preview | None = None,
+    preview: _Preview | None = None, line: pacing.Line | None = None,
 ) -> Iterable[bytes]:  # fmt: skip
     size, etag = os.fstat(file.fileno()).st_size, f'"{sha256}"'
     lasting = [("ETag", etag), ("Cache-Control", CACHING), ("X-Content-Type-Options", "nosniff")]
@@ -280,7 +299,7 @@ def _answer(
     else:
         status = 206
         headers.append(("Content-Range", f"bytes {span.start}-{span.start + span.length - 1}/{size}"))
-    narrow = preview.line if preview is not None and is_get else None
+    narrow = (preview.line if preview is not None else line) if is_get else None
     if narrow is not None and not pacing.begin():
         file.close()
         return _refuse(environ, start_response, 503, "delivery.lines_are_busy", [("Retry-After", "5")])
@@ -327,6 +346,12 @@ def _cut_when_gone(connection: socket.socket | None) -> None:
     """Let the kernel end a connection whose reader takes nothing more, so that no thread waits for it for ever."""
     if connection is not None and connection.family != socket.AF_UNIX:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
+
+
+def _let_others_pass(connection: socket.socket | None) -> None:
+    if connection is not None and connection.family == socket.AF_INET:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _LOW_EFFORT)
 
 
 def _status(number: int) -> str:

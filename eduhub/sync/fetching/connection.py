@@ -25,7 +25,7 @@ from eduhub.sync.fetching.address import Address, Place
 from eduhub.sync.fetching.meter import Meter
 from eduhub.sync.fetching.pace import OPEN_BUFFER
 
-_READ_BYTES = 64 << 10
+_READ_BYTES = 256 << 10
 _MAX_REFUSAL_BYTES = 64 << 10
 # The kernel gives a connection up when what it sent was not acknowledged for so long.
 _USER_TIMEOUT_MS = 15_000

@@ -71,6 +71,7 @@ class Blobs:
         self._under_way: set[Range] = set()
         self.parts = self.bad_pieces = 0
         self.disk_full = False  # for one of them at the least
+        self.range_bytes = PIECE_BYTES  # asked for at once; on a quick network each question costs more than a lost range
         # Of an upstream that may lie nothing stays but what a hash proves, and no blob is blamed for what it sends.
         self.is_wary = False
 
@@ -183,11 +184,18 @@ class Blobs:
         assert blob.part is not None
         if not blob.part.can_go_on():
             return None
-        for first, end in _without(blob.part.missing(), blob.under_way):
-            wanted = Range(blob.path, blob.token, first, min(end, first // GRAIN_BYTES * GRAIN_BYTES + self._at_once()))
-            blob.under_way.append(wanted)
-            return wanted
-        return None
+        gaps = _without(blob.part.missing(), blob.under_way)
+        first, end = next(gaps, (0, 0))
+        if first == end:
+            return None
+        most = first // GRAIN_BYTES * GRAIN_BYTES + self._at_once()
+        for follows, until in gaps:
+            if follows != end or end >= most:
+                break
+            end = until
+        wanted = Range(blob.path, blob.token, first, min(end, most))
+        blob.under_way.append(wanted)
+        return wanted
 
     def _at_once(self) -> int:
         """How much to ask for at once: towards the end less, or most connections would wait for the slowest one's piece."""
@@ -195,8 +203,8 @@ class Blobs:
         for blob in self._blobs.values():
             held = blob.part.held() if blob.part is not None else 0
             left += blob.bytes - held - sum(asked.end - asked.position for asked in blob.under_way)
-            if left >= SHARED_BY * PIECE_BYTES:
-                return PIECE_BYTES
+            if left >= SHARED_BY * self.range_bytes:
+                return self.range_bytes
         return max(GRAIN_BYTES, left // SHARED_BY // GRAIN_BYTES * GRAIN_BYTES)
 
     def _finish(self, blob: _Blob) -> None:

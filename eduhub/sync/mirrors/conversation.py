@@ -76,7 +76,7 @@ class Conversation:
         self._link = Link(self.candidate.url, node_uid=self.node_uid, key=key, transport=hurry, tls=_tls(self.candidate))
         self._transfer = self.ways.transfer(self.candidate)
         self._transfer.__enter__()
-        self._wary = Wary(self._transfer, NEAR if near else FAR)
+        self._wary = Wary(self._transfer, NEAR if near else FAR, is_near=near)
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -12,6 +12,7 @@ from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.mirrors.choosing import LIED, REFUSED, SILENT, SLOW
 from eduhub.sync.mirrors.watching import Watch
 
+NEAR_RANGE_BYTES = 1 << 20
 MOST_WRONG = 3  # pieces: a network flips a bit now and then, and TCP lets one in many thousands through
 
 
@@ -24,9 +25,9 @@ class _LeftAlone(Exception):
 class Wary:
     """A `Carrier` that does not raise what is the mirror's fault: it ends, brings nothing more, and says why."""
 
-    def __init__(self, carrier: Carrier, least: tuple[int, float]) -> None:
-        """`least`: so many bytes a second, over so many seconds each (`watching`)."""
-        self._carrier, self._least = carrier, least
+    def __init__(self, carrier: Carrier, least: tuple[int, float], *, is_near: bool) -> None:
+        """`least`: so many bytes a second, over so many seconds each (`watching`). `is_near`: on a network of our own."""
+        self._carrier, self._least, self._is_near = carrier, least, is_near
         self.why: str | None = None
         self.bytes = 0
 
@@ -36,6 +37,7 @@ class Wary:
             return
         if isinstance(receiver, Blobs):
             receiver.is_wary = True
+            receiver.range_bytes = NEAR_RANGE_BYTES if self._is_near else receiver.range_bytes
         watched = _Watched(receiver, Watch(*self._least, began_s=clock.monotonic_s()))
         try:
             self._carrier.run(watched)
