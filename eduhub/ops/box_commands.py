@@ -17,6 +17,7 @@ from eduhub.installation import Installation
 from eduhub.ops.opening import ready
 from eduhub.ops.people_commands import find_organisation
 from eduhub.ops.showing import bar
+from eduhub.schools import organisations
 from eduhub.schools.models import Site
 from eduhub.sync import joining, losing, nodes, replacing, rounds
 
@@ -32,6 +33,8 @@ def node() -> None:
 @click.pass_obj
 def code(settings: Settings, school: str, name: str) -> None:
     """At the hub: make a one-time code with which a box joins for SCHOOL (its name or uid).
+
+    For a region the box becomes a mirror for the region's schools (docs/county-mirror.md).
 
     NAME is the box's own for ever, since it becomes part of its address: small letters, digits,
     hyphens, as in shuanghu-3. The code is shown once and lasts seven days.
@@ -147,9 +150,11 @@ def now(settings: Settings) -> None:
 
 
 def site_of(session: Session, school: str) -> Site:
-    """The site of a school given by uid or name; raises NotFound, BadInput."""
+    """The site of a school given by uid or name; a region gets one for its mirror. Raises NotFound, BadInput."""
     organisation = find_organisation(session, school)
     site = session.execute(select(Site).where(Site.org_uid == organisation.uid).limit(1)).scalar()
+    if site is None and organisation.kind == "region":
+        return organisations.add_site(session, organisation.uid, next(iter(organisation.names.values())))
     if site is None:
         raise NotFound(f"organisation {organisation.uid} has no site")
     return site

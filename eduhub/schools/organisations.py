@@ -79,6 +79,12 @@ def get(session: Session, org_uid: str) -> Organisation:
     return found
 
 
+def is_region(session: Session, org_uid: str) -> bool:
+    """Whether there is such a place and it is a region."""
+    found = session.get(Organisation, org_uid)
+    return found is not None and found.kind == "region"
+
+
 def path(session: Session, org_uid: str) -> list[Uid]:
     """The place itself, then those above it, nearest first. A parent that is not known here ends it."""
     return [Uid(uid) for uid in _cut(*_walk(session, org_uid))]

@@ -75,6 +75,8 @@ def asked_again(session: Session, sight: Sight, org_uid: str, written: Written, 
     asked = Asked()
     if written.decisive("organisation") & set(organisations.decide_path(session, org_uid)):
         return Asked(is_all=True)  # other places above it: everything may be other
+    if written.decisive("organisation") and organisations.is_region(session, org_uid):
+        return Asked(is_all=True)  # other places below it: a county mirror sees their courses
     for table, uid in (*written.fields, *written.erased):
         if table in sight.plain_tables or table in scope.OF_PEOPLE or table in scope.OF_COURSES:
             asked.add(table, {uid})

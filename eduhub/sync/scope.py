@@ -19,6 +19,7 @@ from eduhub.courses import audience
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
 from eduhub.schools.models import ChildrenSignIn, Enrolment, Group, LearnerRecord, Organisation, SchoolCalendar, Site
+from eduhub.sync.mirrors import grants
 from eduhub.sync.models import CoursePolicy, Node, SitePolicy
 from eduhub.sync.releases.models import ReleaseOffer
 
@@ -57,6 +58,9 @@ class Sight:
     def __init__(self, session: Session, org_uid: str, today: str) -> None:
         self._session, self._org_uid, self._today = session, org_uid, today
         self.path = [str(uid) for uid in organisations.path(session, org_uid)]
+        # The box of a region is a mirror for the schools below: it sees their courses, and of nobody who learns or works.
+        self._reached = grants.places(session, org_uid)
+        self._is_region = organisations.is_region(session, org_uid)
         self._groups = select(Group.uid).where(Group.org_uid == org_uid)
         self._own_courses = select(Course.uid).where(Course.org_uid == org_uid)
         # A table whose rows are seen by what stands in them: one line each.
@@ -98,7 +102,7 @@ class Sight:
         rows: set[Key] = set()
         learners: set[str] = set()
         people: set[str] = set()
-        for uids in portions(only):
+        for uids in () if self._is_region else portions(only):
             learning = self._learners(uids)
             grants = self._grants(uids)
             staff = {grant.person_uid for grant in grants if grant.role != "student"}
@@ -170,7 +174,7 @@ class Sight:
             course.uid: course.org_uid
             for uids in portions(only)
             for course in self._session.scalars(select(Course).where(*_among(Course.uid, uids)))
-            if audience.reaches(course, self.path)
+            if audience.reaches(course, self._reached)
         }
 
     # --- questions ------------------------------------------------------------------

@@ -19,10 +19,12 @@ from sqlalchemy.orm import Session
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, Part
-from eduhub.schools.models import Group
+from eduhub.schools.models import Group, Organisation
 from eduhub.sync import policies
 from eduhub.sync.policies import Choice, Rules
 
+# The box of a region is a mirror for its schools (docs/county-mirror.md): it keeps every lesson that reaches it.
+_REGION = select(Organisation.uid).where(Organisation.kind == "region")
 # What a phone of ten years ago decodes: it always comes.
 _PLAYABLE = ("avc1.", "mp4a.40.2")
 _AT_ONCE = 400  # ids in one question
@@ -110,6 +112,7 @@ def lessons(
             or_(
                 Lesson.course_uid.in_(taken), Lesson.uid.in_(planned), Lesson.uid.in_(wishes), Lesson.course_uid.in_(whole),
                 Lesson.course_uid.in_(select(Course.uid).where(Course.audience == "open")),
+                exists(_REGION.where(Organisation.uid == org_uid)),
             ),
         )
         .order_by(Lesson.course_uid, Lesson.position, Lesson.uid)

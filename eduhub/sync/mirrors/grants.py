@@ -21,7 +21,6 @@ from eduhub.delivery.trust import Keyring, keyring
 from eduhub.errors import BadFormat, BadInput, BadSignature
 from eduhub.installation import Installation
 from eduhub.schools import organisations
-from eduhub.schools.models import Organisation
 from eduhub.signing import Signature, canonical, sha256_hex
 from eduhub.sync.mirrors.models import HeldGrant
 from eduhub.sync.models import Node
@@ -48,8 +47,7 @@ class Grant:
 def places(session: Session, org_uid: str) -> set[str]:
     """The organisations whose courses the boxes of one may have: those above it; for a region, a county mirror, those below too."""
     found = {str(uid) for uid in organisations.path(session, org_uid)}
-    organisation = session.get(Organisation, org_uid)
-    if organisation is not None and organisation.kind == "region":
+    if organisations.is_region(session, org_uid):
         found |= {str(uid) for uid in organisations.below(session, org_uid)}
     return found
 

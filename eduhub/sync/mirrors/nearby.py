@@ -87,7 +87,7 @@ class Nearby:
             self._remember(talk, found)
             if done.disk_full:
                 break
-        done.refused, done.has_more = [], False  # the hub may have it
+        done.refused, done.has_more, done.missing = [], False, None  # the hub may have it
         return done
 
     def _each(self) -> Iterator[Conversation]:

@@ -105,6 +105,6 @@ def test_nginx_is_told_to_ask_us_for_each_answer_to_a_box(hub: Hub, tmp_path: Pa
             hub.here.keys.secret, package_id=asking.package, audience=audience, person_uid=NODE,
             expires_steady_s=hub.here.steady.now_s() + 60,
         )  # fmt: skip
-        environ = {"HTTP_X_EDUHUB_PART": f"/p/{asking.package}/{asking.part.name}", "HTTP_X_EDUHUB_PASS": token}
+        environ = {"REQUEST_METHOD": "GET", "HTTP_X_EDUHUB_PART": f"/p/{asking.package}/{asking.part.name}", "HTTP_X_EDUHUB_PASS": token}
         asking._lane._check(environ, lambda status, _headers, audience=audience: told.update({audience: status}))  # type: ignore[arg-type]
     assert told == {"node": "403 Forbidden", "learner": "204 No Content"}
