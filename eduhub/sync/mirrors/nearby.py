@@ -59,17 +59,20 @@ class Nearby:
         return added
 
     def fetch(
-        self, org_uid: str, today: str | None, on_turn: Callable[[], None], may_go_on: Callable[[], bool]
-    ) -> Fetched:
-        """Get what is wanted and missing and what mirrors hold of it. Raises what `on_turn` raises.
+        self, org_uid: str, today: str | None, on_turn: Callable[[], None], may_go_on: Callable[[], bool],
+        on_far_turn: Callable[[], None] | None = None,
+    ) -> Fetched:  # fmt: skip
+        """Get what is wanted and missing and what mirrors hold of it. Raises what the turns raise.
 
-        `may_go_on` is asked for mirrors that a person named, which may lie behind the school's link; those on its own
-        network may be used at any time.
+        `may_go_on` and `on_far_turn` are asked for mirrors that a person named, which may lie behind the school's link; those
+        on its own network may be used at any time.
         """
         done = Fetched()
         for talk in self._each():
             ends_s = clock.monotonic_s() + AT_ONCE_S
             is_near = talk.candidate.kind == FOUND
+
+            turn = on_turn if is_near else on_far_turn or on_turn
 
             def in_time(ends_s: float = ends_s, is_near: bool = is_near) -> bool:
                 return clock.monotonic_s() < ends_s and (is_near or may_go_on())
@@ -78,7 +81,8 @@ class Nearby:
                 continue
             with self._ledger.by(NEIGHBOUR if is_near else LINK):
                 found = fetch.run(
-                    self._installation, talk, talk.carrier, self._ledger, org_uid, today, lambda _share: on_turn(),
+                    self._installation, talk, talk.carrier, self._ledger, org_uid, today,
+                    lambda _share, turn=turn: turn(),  # type: ignore[misc]
                     in_time, talk.brings,
                 )  # fmt: skip
             done = done.and_then(found)
