@@ -64,6 +64,9 @@ class BlobStore(Protocol):
     def link(self, package_id: str, sha256: str) -> None:
         """Let the blob be read as a part of the package; safe to repeat. Raises BlobMissing, DiskFull."""
 
+    def unlink(self, package_id: str, sha256: str) -> None:
+        """End one `link`; the blob stays. Safe to repeat."""
+
     def unlink_package(self, package_id: str) -> None:
         """End every `link` of the package; the blobs stay. Safe to repeat."""
 

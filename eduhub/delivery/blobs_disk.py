@@ -140,6 +140,13 @@ class DiskStore:
             for handle in (of_packages, of_blob):
                 os.fsync(handle)
 
+    def unlink(self, package_id: str, sha256: str) -> None:
+        """See BlobStore."""
+        folder = self._packages / checked_name(package_id)
+        with suppress(FileNotFoundError), locked_folder(self._packages):
+            (folder / checked_name(sha256)).unlink()
+            sync_folder(folder)
+
     def packages(self) -> Iterator[tuple[str, Mark]]:
         """See BlobStore."""
         for name in os.listdir(self._packages):

@@ -106,6 +106,14 @@ def parts_lost(session: Session, sha256: str) -> list[str]:
     return [part.package_id for part in parts]
 
 
+def let_go(session: Session, package_id: str, sha256s: Sequence[str]) -> None:
+    """Show some parts of a package no more, and want them no more. Unlinking them is the caller's, after the commit and later."""
+    session.execute(
+        update(PartRow).where(PartRow.package_id == package_id, PartRow.sha256.in_(sha256s)).values(held=False, wanted=False)
+    )
+    _recount_floor(session, session.get_one(PackageRow, package_id))
+
+
 def reveal_returned(session: Session, store: BlobStore) -> int:
     """Reveal again every wanted part whose blob was damaged once and is back; returns how many."""
     present = [part for part in session.scalars(_returned()).all() if store.has(part.sha256)]

@@ -29,6 +29,7 @@ from eduhub.sync import (
     applying,
     auth,
     catalog_reading,
+    evicting,
     inbox,
     joining,
     outbox,
@@ -392,6 +393,7 @@ def tidy(installation: Installation) -> None:
         applying.prune(session, installation)
         node = joining.own_node(session)
         traffic.tidy(session, installation.steady, calendars.zone_of(session, node.org_uid if node else None))
+    evicting.clear_away(installation)
     holding.clear_away(
         installation.database, installation.blobs, now_steady_s=installation.steady.now_s(),
         pass_hours=installation.settings.pass_hours,

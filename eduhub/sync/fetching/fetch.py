@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sqlalchemy import select
+
 from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import holding, published
 from eduhub.delivery.models import PackageRow
@@ -19,7 +21,7 @@ from eduhub.delivery.published import Published
 from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch
 from eduhub.installation import Installation
 from eduhub.signing import Signature
-from eduhub.sync import reporting
+from eduhub.sync import evicting, reporting
 from eduhub.sync.fetching import choosing, finding, partial, wanted
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.finding import Found
@@ -28,6 +30,7 @@ from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Asked
+from eduhub.sync.models import NoRoom
 from eduhub.sync.policies import Choice
 from eduhub.sync.releases import fetching as releases
 
@@ -71,6 +74,7 @@ def run(
     with installation.database.read() as session:
         found = finding.find(session, org_uid, today)
     finding.settle(installation, found)
+    _want_again(installation, found, None)
     with installation.database.read() as session:
         complete = wanted.complete(session, found.courses)
         missing = [package_id for package_id in found.courses if package_id not in complete]
@@ -90,6 +94,7 @@ def run(
             held = wanted.revealed(session, manifests)
         wants = wanted.plan(manifests, held, found.whens, found.choices)
         _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
+        wants = _make_room(installation, found, wants, today, done)
         wants = [want for want in wants if brings(want)]
         _get_all(installation, carrier, passes, wants, done, ledger, came, on_progress, may_go_on)
     except DiskFull:
@@ -99,6 +104,48 @@ def run(
         with contextlib.suppress(DiskFull), changes.writing(installation.database) as session:
             reporting.note_no_disk(session, installation)
     return done
+
+
+def _make_room(
+    installation: Installation, found: Found, wants: list[Want], today: str | None, done: Fetched
+) -> list[Want]:
+    """Those of the wants that fit now; for what does not, let something go, or say that it has no room."""
+    work = installation.settings.data_dir / "work"
+    sizes = [evicting.size_left(work, want) for want in wants]
+    with installation.database.read() as session:
+        free = evicting.free_bytes(session, installation, found.rules.disk_bytes)
+        leaving = evicting.leaving_bytes(session, installation.blobs)
+        may_go = evicting.victims(session, installation, found, today) if sum(sizes) > free + leaving else []
+        decision = evicting.decide(wants, sizes, may_go, free, leaving)
+        no_room: dict[str, int] = {}
+        for package_id, size in decision.no_room.items():
+            no_room[found.lessons[package_id]] = size
+        was_noted = session.scalars(select(NoRoom.lesson_uid).limit(1)).first() is not None
+    if decision.drop or no_room or was_noted:
+        with installation.database.write() as session:
+            evicting.let_go(session, installation, decision.drop)
+            evicting.note_no_room(session, installation, no_room)
+    if decision.drop:
+        log.info("parts were let go of for lack of room", parts=sum(len(victim.parts) for victim in decision.drop))
+    done.disk_full = bool(no_room)
+    if not decision.drop and not no_room:
+        _want_again(installation, found, decision.spare)
+    return decision.fetch
+
+
+def _want_again(installation: Installation, found: Found, spare: int | None) -> None:
+    """Want dropped parts again that are needed soon, or that `spare` bytes have room for; show what still lies here."""
+    with installation.database.read() as session:
+        again = evicting.returning(session, found, spare)
+    if not again:
+        return
+    with changes.writing(installation.database) as session:
+        evicting.take_back(session, again)
+        for package_id in sorted(again):
+            row = session.get(PackageRow, package_id)
+            if row is not None and not row.withdrawn:
+                choosing.mark(session, package_id, Manifest.from_bytes(row.manifest), found.choices[package_id])
+                holding.reveal_present(session, installation.blobs, package_id)
 
 
 def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool) -> None:
@@ -186,6 +233,6 @@ def _get_all(
             carrier.run(blobs)
         finally:
             ledger.coming = lambda: 0
-            done.parts, done.bad_pieces, done.disk_full = blobs.parts, blobs.bad_pieces, blobs.disk_full
+            done.parts, done.bad_pieces, done.disk_full = blobs.parts, blobs.bad_pieces, done.disk_full or blobs.disk_full
     done.bad_pieces, done.has_more = blobs.bad_pieces, blobs.has_more
     on_progress(1.0)
