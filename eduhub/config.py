@@ -151,6 +151,14 @@ class Settings:
     box_suffix: str = setting(
         "lan", "What follows the name of a box in its address on the school's network, as in http://shuanghu-3.lan", parse=_domain
     )
+    box_domain: str = setting(
+        "", "Hub: domain below which boxes get TLS certificates, as boxes.example.org; empty: they get none",
+        parse=lambda text: _domain(text) if text else "",
+    )
+    certificate_command: str = setting(
+        "", "Hub: program that makes a box's certificate by DNS-01; it is called with a file with the request and the file for the chain",
+        parse=_any_text,
+    )
     wifi_name: str = setting("", "Name of the school's Wi-Fi, for the poster; empty: it is typed on the poster's page", parse=_any_text)
     mirror: bool = setting(True, "Whether a box gives lessons to other boxes of its hub, as far as the hub grants it", parse=_yes_no)
     mirror_kbit_s: int = setting(

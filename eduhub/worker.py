@@ -149,8 +149,10 @@ def timers_of(settings: config.Settings) -> list[Timer]:
     ]
     if settings.role == "node":
         meeting_others = [Timer("neighbours.keep", 10, neighbours.keep), Timer("sync.turn", 1.0, _meet)]
-        return [*timers, *meeting_others, job_every("release.put_in", 600, priority=80)]
-    return [*timers, job_every("media.forget_replaced", 6 * 3600)]
+        fetching = job_every("sync.fetch_certificate", 900, priority=85)
+        return [*timers, *meeting_others, fetching, job_every("release.put_in", 600, priority=80)]
+    certifying = [job_every("sync.certificates", 600, priority=85)] if settings.box_domain else []
+    return [*timers, *certifying, job_every("media.forget_replaced", 6 * 3600)]
 
 
 def main() -> int:

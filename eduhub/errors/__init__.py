@@ -431,6 +431,13 @@ class NodeRefused(EduHubError):
     next_step = N_("Ask the operator of the hub.")
 
 
+class CertificateNotMade(EduHubError):
+    code, status, retry = "sync.certificate_not_made", 502, True
+    happened = N_("No certificate could be made for a box.")
+    kept = N_("The box goes on with the one it has.")
+    next_step = N_("It is tried again each hour. Look at what EDUHUB_CERTIFICATE_COMMAND says when it is run by hand.")
+
+
 class NodeReplaced(EduHubError):
     code, status = "sync.node_replaced", 403
     happened = N_("Another box has taken the place of this one.")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from eduhub.courses import forgetting, publishing, search
 from eduhub.installation import JobContext
 from eduhub.media import attachments, encode_step, prepare
-from eduhub.ops import release_job, upkeep
+from eduhub.ops import certify_job, release_job, upkeep
 from eduhub.sync import first_start, meeting
 
 Handler = Callable[..., object]
@@ -29,6 +29,9 @@ HANDLERS: Mapping[str, Handler] = {
     "search.refresh": search.refresh,
     "blobs.scrub": upkeep.scrub_slice,
     "blobs.sweep": upkeep.sweep,
+    "sync.certificates": certify_job.begin_due,
+    "sync.certify": certify_job.make,
+    "sync.fetch_certificate": certify_job.fetch,
     "sync.join": first_start.run,
     "sync.round": sync_round,
     "release.put_in": release_job.put_in,

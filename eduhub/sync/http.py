@@ -19,7 +19,19 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, JoinRefused, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import auth, inbox, joining, nodes, passes, replacing, restoring, stream_pages, streams, told
+from eduhub.sync import (
+    auth,
+    certificates,
+    inbox,
+    joining,
+    nodes,
+    passes,
+    replacing,
+    restoring,
+    stream_pages,
+    streams,
+    told,
+)
 from eduhub.sync.link import PREFIX
 from eduhub.sync.mirrors import grants, serving
 from eduhub.sync.models import Node, NodeContact
@@ -51,6 +63,7 @@ def blueprint(installation: Installation) -> Blueprint:
     bp.add_url_rule("/passes", view_func=hub.passes, endpoint="passes", methods=["POST"])
     bp.add_url_rule("/status", view_func=hub.status, endpoint="status", methods=["POST"])
     bp.add_url_rule("/replay", view_func=hub.replay, endpoint="replay", methods=["POST"])
+    bp.add_url_rule("/certificate", view_func=hub.certificate, endpoint="certificate", methods=["POST"])
     bp.add_url_rule("/replaced", view_func=hub.replaced, endpoint="replaced")
     return bp
 
@@ -152,6 +165,12 @@ class _Hub:
             node = self._node(session, body, also_replaced=True)
             changes.hold_machine(session)
             return _json(restoring.take_back(session, self._installation, node, pages))
+
+    def certificate(self) -> Response:
+        body = _body()
+        with self._installation.database.write() as session:
+            node = self._node(session, body)
+            return _json(certificates.take_request(session, self._installation, node, _parsed(body)))
 
     def replaced(self) -> Response:
         with self._installation.database.read() as session:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from eduhub.changes import Travelling
@@ -68,6 +68,18 @@ class JoinCode(Base):
     used_by_node_uid: Mapped[str | None] = mapped_column(String(36))
     replaces_uid: Mapped[str | None] = mapped_column(String(36))  # the box whose place is taken with it
     used_ms: Mapped[int | None]  # when, by the hub's clock
+
+
+class BoxCertificate(Base):
+    """Hub: a box's request for a TLS certificate, and the chain that was made for it. See certificates.py."""
+
+    __tablename__ = "box_certificate"
+    node_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(253))
+    csr: Mapped[str] = mapped_column(Text)  # PEM, as is the chain
+    chain: Mapped[str | None] = mapped_column(Text)
+    not_after_ms: Mapped[int | None]
+    due_ms: Mapped[int]  # from when on a new one is to be made, by the hub's clock
 
 
 class StreamRow(Base):

@@ -256,6 +256,7 @@ TABLE: dict[str, frozenset[str]] = {
     "POST /sync/v1/outbox": PROTOCOL,
     "POST /sync/v1/passes": PROTOCOL,
     "GET /sync/v1/replaced": PROTOCOL,
+    "POST /sync/v1/certificate": PROTOCOL,
     "POST /sync/v1/replay": PROTOCOL,
     "POST /sync/v1/status": PROTOCOL,
     "GET /sync/v1/stream": PROTOCOL,
