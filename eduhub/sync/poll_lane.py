@@ -12,14 +12,17 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, func, select, update
 
 from eduhub import clock, logs
-from eduhub.delivery import catalog
+from eduhub.changes import Change, Tombstone
+from eduhub.delivery.models import CatalogState
 from eduhub.errors import EduHubError, NodeRefused
 from eduhub.installation import Installation
+from eduhub.learning.models import Progress, ProgressEnd
 from eduhub.sync import auth
 from eduhub.sync.models import Node, NodeContact, StreamState
+from eduhub.sync.streams import Ends
 from eduhub.sync.watching import Watch
 
 if TYPE_CHECKING:
@@ -62,22 +65,38 @@ class PollLane:
         return _answer(start_response, "200 OK", b"{}")
 
     def _has_moved(self, node_uid: str, epoch: int, catalog_sequence: int, stream_sequence: int) -> bool:
-        with self._installation.database.read() as session:
-            self._watch.look(session)
-            row = session.execute(
-                select(Node.org_uid, Node.revoked_on, Node.ended_on, StreamState)
-                .outerjoin(StreamState, StreamState.org_uid == Node.org_uid)
-                .where(Node.uid == node_uid)
-            ).first()
-            if row is None or row.revoked_on is not None:
-                raise NodeRefused("unknown or shut out", node=node_uid)
-            if row.ended_on is not None:
-                return True  # the round that this brings is told so, and says what waits
-            head = catalog.state(session)
-            if (head.epoch, head.sequence) != (epoch, catalog_sequence):
-                return True
-            state = row.StreamState
-            return state is None or state.sequence != stream_sequence or self._watch.has_moved(row.org_uid, state)
+        database = self._installation.database
+        with database.engine.connect() as connection:
+            found = connection.execute(_STANDS, {"node": node_uid}).first()
+        if found is None or found.revoked_on is not None:
+            raise NodeRefused("unknown or shut out", node=node_uid)
+        if found.ended_on is not None:
+            return True  # the round that this brings is told so, and says what waits
+        now = Ends(
+            found.last_change or 0, max(found.last_progress or 0, found.removed_progress or 0), found.last_erasure or 0,
+            clock.now().date().isoformat(),
+        )  # fmt: skip
+        self._watch.look(now, database.read)
+        if (found.epoch or 1, found.catalog_sequence or 0) != (epoch, catalog_sequence):
+            return True
+        return found.sequence != stream_sequence or self._watch.has_moved(found.org_uid, found)
+
+
+# All that a poll asks the database: one statement, seven looks into indexes.
+_STANDS = (
+    select(
+        Node.org_uid, Node.revoked_on, Node.ended_on, StreamState.sequence, StreamState.change_seq, StreamState.progress_seq,
+        StreamState.erased_counter, StreamState.day, CatalogState.epoch, CatalogState.sequence.label("catalog_sequence"),
+        select(func.max(Change.seq)).scalar_subquery().label("last_change"),
+        select(func.max(Progress.change_seq)).scalar_subquery().label("last_progress"),
+        select(ProgressEnd.change_seq).where(ProgressEnd.id == 1).scalar_subquery().label("removed_progress"),
+        select(func.max(Tombstone.counter)).scalar_subquery().label("last_erasure"),
+    )
+    .select_from(Node)
+    .outerjoin(StreamState, StreamState.org_uid == Node.org_uid)
+    .outerjoin(CatalogState, CatalogState.id == 1)
+    .where(Node.uid == bindparam("node"))
+)  # fmt: skip
 
 
 class Contacts:

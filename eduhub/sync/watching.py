@@ -7,10 +7,11 @@ a poll is a hint, and the full round that every box makes once an hour reads the
 This module must not know HTTP, nor what an entry looks like.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,12 +23,25 @@ from eduhub.courses.models import Course, Lesson, Unit
 from eduhub.learning.models import Progress
 from eduhub.schools import organisations
 from eduhub.schools.models import Enrolment, Group, Organisation
-from eduhub.sync.models import StreamRow, StreamState
+from eduhub.sync.models import StreamRow
 from eduhub.sync.moved import Written, whose_days_turn
 from eduhub.sync.scope import OF_COURSES, OF_PEOPLE, SHARED_STATES, portions
-from eduhub.sync.streams import Ends, ends
+from eduhub.sync.streams import Ends
 
 MOST_CHANGES = 5_000  # looked at in detail; after more, every school is asked to look itself
+
+
+class Stands(Protocol):
+    """How far a school's stream has come (`StreamState`); None: there is none yet, or it has to be made as a whole."""
+
+    @property
+    def change_seq(self) -> int | None: ...
+    @property
+    def progress_seq(self) -> int | None: ...
+    @property
+    def erased_counter(self) -> int | None: ...
+    @property
+    def day(self) -> str | None: ...
 
 
 class Watch:
@@ -39,9 +53,8 @@ class Watch:
         self._all: Ends | None = None  # everybody has to come so far
         self._of: dict[str, Ends] = {}  # one school has to come so far
 
-    def look(self, session: Session) -> None:
-        """Take in what was written since the last call; cheap when nothing was."""
-        now = ends(session)
+    def look(self, now: Ends, session: Callable[[], AbstractContextManager[Session]]) -> None:
+        """Take in what was written since the last call, until the ends that are now; `session` opens where anything was."""
         with self._lock:
             before = self._seen
             if before is None:  # this process just began, and knows nothing of what was before
@@ -51,16 +64,17 @@ class Watch:
             now = replace(now, change_seq=max(now.change_seq, before.change_seq))
             if now == before:
                 return
-            touched = concerned(session, before, now)
+            with session() as reading:
+                touched = concerned(reading, before, now)
             if touched is None:
                 self._all, self._of = now, {}
             else:
                 self._of |= dict.fromkeys(touched, now)
             self._seen = now
 
-    def has_moved(self, org_uid: str, state: StreamState | None) -> bool:
-        """Whether a school's stream, as it is in the database, may have to be brought on."""
-        if state is None or state.day is None or state.erased_counter is None:
+    def has_moved(self, org_uid: str, state: Stands) -> bool:
+        """Whether a school's stream, as it stands in the database, may have to be brought on."""
+        if state.change_seq is None or state.progress_seq is None or state.day is None or state.erased_counter is None:
             return True
         with self._lock:
             marks = [mark for mark in (self._all, self._of.get(org_uid)) if mark is not None]

@@ -1,5 +1,6 @@
 """A stream that is brought on by what changed is the one that is made as a whole, whatever happened in whatever order."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -175,6 +176,13 @@ class Streams(RuleBasedStateMachine):
                 setattr(row, field, value)
         self.session.flush()
 
+    @rule(model=st.sampled_from([Enrolment, RoleGrant, Credential]), which=PICK, who=PICK)
+    def it_was_somebody_elses(self, model: Any, which: int, who: int) -> None:
+        row = self.session.get(model, self.one(model, which))
+        if row is not None:
+            row.person_uid = self.somebody(who)
+            self.session.flush()
+
     @rule(model=st.sampled_from(sorted(DECISIVE, key=str)), which=PICK, field=PICK, to=PICK, ahead=st.booleans())
     def another_machine_wrote_something_else(self, model: Any, which: int, field: int, to: int, ahead: bool) -> None:
         """It may win or lose."""
@@ -234,9 +242,9 @@ class Streams(RuleBasedStateMachine):
     def check(self, org: str) -> None:
         before = self.seen.get(org, {})
         end_before = max((sequence for _kind, _seq, sequence in before.values()), default=0)
-        self.watch.look(self.session)
+        self.watch.look(streams.ends(self.session), lambda: nullcontext(self.session))
         known = self.session.get(StreamState, org)
-        has_moved, sequence_before = self.watch.has_moved(org, known), known.sequence if known else 0
+        has_moved, sequence_before = known is None or self.watch.has_moved(org, known), known.sequence if known else 0
         state = streams.refresh(self.session, org)
         if self.is_watched and not has_moved:
             assert state.sequence == sequence_before, "a poll would have said that nothing moved"
