@@ -32,6 +32,7 @@ from eduhub.sync import (
     streams,
     told,
 )
+from eduhub.sync.closed_pages import ClosedPages, Packed
 from eduhub.sync.link import PREFIX
 from eduhub.sync.mirrors import grants, serving
 from eduhub.sync.models import Node, NodeContact
@@ -80,6 +81,7 @@ class _Hub:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
+        self._closed = ClosedPages(_pack)
 
     def hello(self) -> Response:
         installation = self._installation
@@ -107,15 +109,17 @@ class _Hub:
             return _json({"head": state.head, "epoch_statement": state.epoch_statement})
 
     def catalog_page(self, number: int) -> Response:
+        asked = request.args.get("epoch", "")
+        if (kept := self._closed.get(asked, number)) is not None:
+            return _closed(kept)
         with self._installation.database.read() as session:
             epoch = catalog.state(session).epoch
             if number > catalog.page_of(max(1, catalog.sequence(session))):
                 raise NotFound(f"no page {number}")
-            answer = _bytes(catalog.page(session, number), "application/json")
+            payload = catalog.page(session, number)
             # A full page changes only with the epoch: an address that names it may be kept for ever.
-            if catalog.is_closed(session, number) and request.args.get("epoch") == str(epoch):
-                answer.headers["Cache-Control"] = _FOR_EVER
-        return answer
+            is_for_ever = catalog.is_closed(session, number) and asked == str(epoch)
+        return _closed(self._closed.keep(asked, number, payload)) if is_for_ever else _bytes(payload, "application/json")
 
     def stream(self) -> Response:
         after = _number("after")
@@ -253,9 +257,21 @@ def _bytes(payload: bytes, content_type: str) -> Response:
     if content_type == "application/json":
         headers["Vary"] = "Accept-Encoding"
         if len(payload) > _WORTH_PACKING and request.accept_encodings.quality("gzip") > 0:
-            payload = gzip.compress(payload, 6, mtime=0)
+            payload = _pack(payload)
             headers["Content-Encoding"] = "gzip"
     return Response(payload, content_type=content_type, headers=headers)
+
+
+def _pack(payload: bytes) -> bytes:
+    return gzip.compress(payload, 6, mtime=0)
+
+
+def _closed(page: Packed) -> Response:
+    """A page that any cache may keep for ever."""
+    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+    if request.accept_encodings.quality("gzip") <= 0:
+        return Response(page.plain, content_type="application/json", headers=headers)
+    return Response(page.gzip, content_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

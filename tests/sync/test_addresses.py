@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from eduhub.delivery import catalog
 from eduhub.sync import http
+from eduhub.sync.closed_pages import ClosedPages
 from tests.sync.world import Hub
 
 
@@ -42,6 +43,41 @@ def test_a_page_of_the_catalog_is_packed_for_whoever_can_unpack_it(hub: Hub, cli
     assert gzip.decompress(packed.data) == plain.data
     assert len(packed.data) * 3 < len(plain.data)
     assert packed.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_closed_page_is_read_from_the_database_once(hub: Hub, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(hub, 256)
+    read, page = [], catalog.page
+    monkeypatch.setattr(catalog, "page", lambda session, number: (read.append(number), page(session, number))[1])
+    packed = {"Accept-Encoding": "gzip"}
+    answers = [client.get("/sync/v1/catalog/pages/0?epoch=1", headers=headers) for headers in ({}, packed, {}, packed)]
+    assert read == [0]
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"public, max-age=31536000, immutable"}
+    assert [len(answer.data) for answer in answers[:2]] == [len(answer.data) for answer in answers[2:]]
+    assert gzip.decompress(answers[1].data) == answers[0].data
+
+
+def test_what_still_grows_is_read_each_time(hub: Hub, client: FlaskClient) -> None:
+    fill(hub, 3)
+    before = client.get("/sync/v1/catalog/pages/0?epoch=1").data
+    fill(hub, 1)
+    assert client.get("/sync/v1/catalog/pages/0?epoch=1").data != before
+
+
+def test_closed_pages_take_no_more_memory_than_they_may() -> None:
+    pages = ClosedPages(lambda plain: plain[:10], most_bytes=1000)
+    for number in range(50):
+        pages.keep("1", number, bytes(90))
+        assert pages.get("1", 0) is not None or number > 9  # asked for lately: it stays
+        pages.get("1", 0)
+    held = [number for number in range(50) if pages.get("1", number)]
+    assert held == [0, *range(41, 50)]
+    pages.keep("1", 60, bytes(5000))
+    assert [number for number in range(61) if pages.get("1", number)] == []
+    pages.keep("1", 1, bytes(90))
+    pages.keep("1", 1, bytes(90))
+    assert pages.get("1", 1) is not None
+    assert pages.get("2", 1) is None
 
 
 @pytest.mark.parametrize(("method", "path"), [
