@@ -1,7 +1,7 @@
 """One hub, a thousand boxes that poll and fifty that fetch, over real HTTP; and the same at ten times the catalogue.
 
 The hub is the program as `eduhub serve` starts it: nginx, and gunicorn with one web process. The boxes live in another
-process: each has a kept-alive connection of its own and asks at its hashed slot of a minute; the minute is made shorter.
+process: each has a kept-alive connection of its own and asks at its hashed moment of a minute; the minute is made shorter.
 Some children's names change meanwhile, and the boxes that hear of it read their stream. Processor time is that of all
 threads of the hub's processes (see serving.py).
 
@@ -84,9 +84,9 @@ class Line:
 
 
 async def poll_on(box: Box, token: str, port: int, seen: Seen, until_s: float, at: tuple[int, int], instead: str | None) -> None:
-    """One box: polls at its slot, and reads its stream when something moved. `instead`: what it asks for and does not look at."""
+    """One box: polls at its moment, and reads its stream when something moved. `instead`: what it asks for and does not look at."""
     line, sequence = Line(port), box.sequence
-    due_s = time.monotonic() + polling.slot_s(box.node_uid, MINUTE_S)
+    due_s = time.monotonic() + polling.moment_s(box.node_uid, MINUTE_S)
     while due_s < until_s:
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
         began_s, before = time.monotonic(), line.passed

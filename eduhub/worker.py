@@ -127,7 +127,7 @@ def _clear_away(installation: Installation) -> None:
 
 
 def _meet(installation: Installation) -> None:
-    """Have this box ask its hub when its slot has come: see sync/polling.py."""
+    """Have this box ask its hub when its moment has come: see sync/polling.py."""
     if meeting.turns.is_due(installation):
         with installation.database.write() as session:
             # One attempt: the next turn is the retry.

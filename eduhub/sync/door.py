@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/sync/"
-COME_AGAIN_S = 20  # boxes add their slot to it, so that they do not come back together
+COME_AGAIN_S = 20  # boxes add their moment to it, so that they do not come back together
 BODY = b'{"code": "server.resting"}'
 
 

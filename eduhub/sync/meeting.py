@@ -111,7 +111,7 @@ class Turns:
         self._pace: Pace | None = None
 
     def is_due(self, installation: Installation) -> bool:
-        """Whether this box is to ask now; then the next time is its next slot, whatever becomes of this one.
+        """Whether this box is to ask now; then the next time is its next moment, whatever becomes of this one.
 
         One that has not joined asks nobody.
         """
@@ -145,8 +145,8 @@ class Turns:
             if node_uid is None:
                 return None
             interval_s = float(installation.settings.sync_every_s)
-            slot_s = polling.slot_s(node_uid, interval_s)
-            self._pace = Pace(interval_s, slot_s, clock.monotonic_s(), random.random)
+            moment_s = polling.moment_s(node_uid, interval_s)
+            self._pace = Pace(interval_s, moment_s, clock.monotonic_s(), random.random)
         return self._pace
 
 

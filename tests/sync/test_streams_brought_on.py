@@ -295,3 +295,38 @@ def test_a_stream_brought_on_is_the_one_made_as_a_whole(hub: Hub) -> None:
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
         ),
     )  # fmt: skip
+
+
+def test_a_ring_that_breaks_beyond_the_end_of_a_path_makes_the_path_longer(hub: Hub) -> None:
+    """B, C and D hang on each other, and the path of the school ends at B; what hangs on C alone then lengthens it."""
+    a, school = new_uid(), new_uid()
+    b, c, d = sorted(new_uid() for _ in range(3))  # a ring is cut at its smallest
+    above = {school: a, a: b, b: c, c: d, d: b}
+    with hub.here.database.write() as session:
+        session.add_all(Organisation(uid=uid, org_uid=uid, kind="region", parent_uid=to, names={}) for uid, to in above.items())
+        session.flush()
+        streams.refresh(session, school)
+        before = expected(session, school, set())
+        session.get_one(Organisation, d).parent_uid = c
+        session.flush()
+        streams.refresh(session, school)
+        placed = {(row.table_name, row.row_uid): row.kind for row in session.scalars(select(StreamRow).where(StreamRow.org_uid == school))}
+        now = expected(session, school, set(placed))
+    assert ("organisation", c) not in before
+    assert placed == {key: kind for key, (kind, _seq) in now.items()} == {("organisation", uid): "row" for uid in (school, a, b, c)}
+
+
+def test_whose_it_was_is_looked_at_too_when_it_became_somebody_elses(hub: Hub) -> None:
+    """A child whose only span turns out to be another's leaves the school with it."""
+    school, other = hub.school("Shuanghu", children=1), hub.school("Nyima", children=1)
+    (child,), (stranger,) = school.children, other.children
+    with hub.here.database.write() as session:
+        session.get_one(Person, child).org_uid = other.org
+        session.flush()
+        streams.refresh(session, school.org)
+        for span in session.scalars(select(Enrolment).where(Enrolment.person_uid == child)):
+            span.person_uid = stranger
+        session.flush()
+        streams.refresh(session, school.org)
+        kinds = {row.row_uid: row.kind for row in session.scalars(select(StreamRow).where(StreamRow.org_uid == school.org, StreamRow.table_name == "person"))}
+    assert kinds == {child: "removal", stranger: "row"}

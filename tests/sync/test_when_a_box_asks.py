@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eduhub.sync.polling import DAY_S, LONGEST_PAUSE_S, MOST_JITTER, Pace, retry_after_s, slot_s
+from eduhub.sync.polling import DAY_S, LONGEST_PAUSE_S, MOST_JITTER, Pace, moment_s, retry_after_s
 from eduhub.uids import new_uid
 
 INTERVALS = st.floats(1, 86_400)
@@ -17,20 +17,20 @@ TURNS = st.lists(st.tuples(st.sampled_from(["well", "failed", "asked"]), st.floa
 
 
 def test_a_thousand_boxes_are_spread_over_the_interval() -> None:
-    slots = Counter(int(slot_s(new_uid(), 60) // 6) for _ in range(1000))
-    assert set(slots) == set(range(10))
-    assert max(slots.values()) < 160  # 100 each; 6 standard deviations
+    moments = Counter(int(moment_s(new_uid(), 60) // 6) for _ in range(1000))
+    assert set(moments) == set(range(10))
+    assert max(moments.values()) < 160  # 100 each; 6 standard deviations
 
 
-def test_the_slot_of_a_box_is_always_the_same() -> None:
+def test_the_moment_of_a_box_is_always_the_same() -> None:
     uid = new_uid()
-    assert slot_s(uid, 60) == slot_s(uid, 60)
-    assert slot_s(uid, 120) == pytest.approx(2 * slot_s(uid, 60))
+    assert moment_s(uid, 60) == moment_s(uid, 60)
+    assert moment_s(uid, 120) == pytest.approx(2 * moment_s(uid, 60))
 
 
 @given(uid=st.uuids(), interval_s=INTERVALS)
-def test_a_slot_lies_in_its_interval(uid: object, interval_s: float) -> None:
-    assert 0 <= slot_s(str(uid), interval_s) <= interval_s
+def test_a_moment_lies_in_its_interval(uid: object, interval_s: float) -> None:
+    assert 0 <= moment_s(str(uid), interval_s) <= interval_s
 
 
 @given(interval_s=INTERVALS, share=CHANCES, began_s=st.floats(0, 1e7), turns=TURNS)
@@ -60,7 +60,7 @@ def test_whatever_happens_the_next_question_is_due_some_time(
             ) + 1e-3  # fmt: skip
 
 
-def test_a_box_asks_once_in_each_interval_at_its_slot() -> None:
+def test_a_box_asks_once_in_each_interval_at_its_moment() -> None:
     pace = Pace(60, 12, 1000, lambda: 0.0)
     asked = []
     for now_s in range(1000, 1600):
@@ -81,11 +81,11 @@ def test_pauses_after_failures_grow_and_differ_from_box_to_box() -> None:
     assert pauses == [0.5 * LONGEST_PAUSE_S, pytest.approx(1.4 * LONGEST_PAUSE_S)]
 
 
-def test_after_a_pause_that_all_were_asked_for_each_waits_for_its_own_slot() -> None:
+def test_after_a_pause_that_all_were_asked_for_each_waits_for_its_own_moment() -> None:
     due = []
     for number in range(200):
-        slot = slot_s(f"box {number}", 60)
-        pace = Pace(60, slot, 0, lambda: 0.5)
+        moment = moment_s(f"box {number}", 60)
+        pace = Pace(60, moment, 0, lambda: 0.5)
         pace.failed(0, 600)
         due.append(pace.due_s)
     assert min(due) >= 600
