@@ -150,5 +150,3 @@ class _Writer:
         rows = self._waiting.pop(model, [])
         if rows:
             self._session.connection().execute(insert(model.__table__), rows)
-
-
