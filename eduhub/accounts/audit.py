@@ -23,7 +23,8 @@ ACTIONS = frozenset({
     "lesson.attach", "lesson.captions", "lesson.chapters", "lesson.drop_voice", "lesson.hand_in", "lesson.publish",
     "lesson.send_back", "lesson.send_video", "lesson.trim", "lesson.withdraw", "lesson.words", "media.choose_sounds",
     "media.give_room", "media.stop", "media.try_again", "plan.add", "plan.carry_on", "plan.drop", "plan.move",
-    "schools.add_group", "schools.add_organisation", "schools.change_calendar", "schools.children_sign_in",
+    "schools.add_group", "schools.add_organisation", "schools.box_policy", "schools.change_calendar",
+    "schools.children_sign_in",
     "schools.consent", "schools.consent_ended", "schools.enrol", "schools.leave", "schools.move_child", "schools.withdraw",
     "sync.lose_box", "sync.new_code", "sync.replace_box", "sync.report_stolen", "sync.revoke_box", "sync.two_machines", "user.add",
 })

@@ -19,7 +19,7 @@ from eduhub.ops.people_commands import find_organisation
 from eduhub.ops.showing import bar
 from eduhub.schools import organisations
 from eduhub.schools.models import Site
-from eduhub.sync import joining, losing, nodes, replacing, rounds
+from eduhub.sync import joining, losing, nodes, replacing, rounds, wishes
 
 
 @click.group()
@@ -147,6 +147,18 @@ def now(settings: Settings) -> None:
     with ready(settings) as installation, bar("Syncing") as move:
         report = rounds.run(installation, on_progress=move)
     click.echo(str(report))
+
+
+@sync.command("wish")
+@click.argument("lesson")
+@click.pass_obj
+def wish(settings: Settings, lesson: str) -> None:
+    """On a box: fetch LESSON (its uid) before all others, from now on."""
+    if settings.role != "node":
+        raise BadInput("only a school's box syncs; this is a hub")
+    with ready(settings) as installation, installation.database.write() as session:
+        wishes.make(session, installation.steady, lesson)
+    click.echo("This lesson comes next.")
 
 
 def site_of(session: Session, school: str) -> Site:

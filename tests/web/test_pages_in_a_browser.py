@@ -61,7 +61,7 @@ PAGES = {
         "school-without-card": "/schools/{school}/people?without_card=1",
         "school-week-put": "/groups/{group}/weeks/2026-11-25?period=3",
         "school-week-move": "/groups/{group}/weeks/2026-11-23?row={planned}",
-        "school-children-sign-in": "/schools/{school}/children-sign-in",
+        "school-children-sign-in": "/schools/{school}/children-sign-in", "school-fetching": "/schools/{school}/fetching",
     },
     "sonam": {"reviewing": "/reviewing", "reviewing-lesson": "/reviewing/lessons/{awaiting}"},
     "tashi": {

@@ -53,6 +53,7 @@ WORDS = {
     "plan.move": N_("moved a lesson in the plan"),
     "schools.add_group": N_("made a class"),
     "schools.add_organisation": N_("made a school or a region"),
+    "schools.box_policy": N_("chose what the school's box fetches"),
     "schools.change_calendar": N_("changed the school's calendar"),
     "schools.children_sign_in": N_("chose how children sign in"),
     "schools.consent": N_("wrote down a consent"),

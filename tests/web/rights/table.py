@@ -58,6 +58,11 @@ TABLE: dict[str, frozenset[str]] = {
     # turns, children, classes (at a box; closed, they lead to the card)
     "GET /turn": EVERYONE,
     "POST /turn": EVERYONE,
+    "GET /schools/<org_uid>/fetching": SCHOOL,
+    "POST /schools/<org_uid>/fetching": SCHOOL,
+    "POST /schools/<org_uid>/fetching/courses/<course_uid>": SCHOOL,
+    "GET /schools/<org_uid>/traffic": SCHOOL,
+    "POST /schools/<org_uid>/traffic/now": SCHOOL,
     "GET /schools/<org_uid>/children-sign-in": SCHOOL,
     "POST /schools/<org_uid>/children-sign-in": SCHOOL,
     "POST /people/<person_uid>/pictures/forget": SCHOOL,
