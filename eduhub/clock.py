@@ -138,6 +138,10 @@ class SteadyClock:
             self._seen = (kept, uptime_s)
         return kept.steady_s + max(0.0, uptime_s - kept.uptime_s)
 
+    def boot(self) -> str:
+        """A word for the present boot of this machine."""
+        return self._boot_id()
+
     def _begin(self, boot: str) -> float:
         """Go on from what was kept: the first process after a boot does it, the others find it done."""
         self._file.parent.mkdir(parents=True, exist_ok=True)

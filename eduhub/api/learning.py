@@ -81,7 +81,9 @@ def _append(here: Installation, actor: tokens.Actor, found: list[Any]) -> Append
         done = events.store(session, judged)
         progress.apply_all(session, done.accepted)
         if at_a_box:
-            outbox.add_events(session, here.steady, _of_uids(owned, done.new))
+            outbox.add_events(
+                session, here.steady, _of_uids(owned, done.new), counting={row.uid for row in done.accepted}
+            )
     return done
 
 

@@ -147,6 +147,8 @@ class OutboxRow(Base):
     body: Mapped[dict[str, Any]]
     made_steady_s: Mapped[int]
     acknowledged_steady_s: Mapped[int | None]
+    # Until it is first shown to somebody, the boot in which it may still grow: a copied disk runs in another one.
+    grows: Mapped[str | None] = mapped_column(String(40))
 
 
 class InboxState(Base):

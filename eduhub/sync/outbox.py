@@ -13,17 +13,19 @@ import gzip
 import hashlib
 import json
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from eduhub import changes
 from eduhub.changes import Change, FieldChange
 from eduhub.clock import SteadyClock
 from eduhub.errors import BadFormat
+from eduhub.sync import stretches
 from eduhub.sync.models import OutboxRow, Upstream
 
 FORMAT = "eduhub-outbox/1"
@@ -31,6 +33,8 @@ MAX_BATCH_BYTES = 64 * 1024  # compressed, as it goes over the link
 MAX_UNPACKED_BYTES = 2 << 20  # the hub unpacks no more than twice that
 MAX_BATCH_ROWS = 500
 KEPT_S = 35 * 86_400
+# A stretch is looked for among so many of the newest rows, and begun no longer ago: nobody watches longer without a gap.
+LOOKS_BACK, GROWS_S = 300, 3 * 3600
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,44 @@ class Batch:
     first: int = 0
 
 
-def add_events(session: Session, steady: SteadyClock, events: list[dict[str, Any]]) -> None:
+def add_events(
+    session: Session, steady: SteadyClock, events: list[dict[str, Any]], *, counting: Collection[str] = ()
+) -> None:
     """Queue events that were just appended here; in the same transaction, so that neither is without the other.
 
     Behind the changes that were made before: a child of today's must be at the hub before what a teacher reports of it.
+    Those in `counting` (uids: what was not put aside) may become one with what the same child watched just before.
     """
     queue_changes(session, steady)
-    _add(session, "event", events, int(steady.now_s()), None)
+    if not events:
+        return
+    incarnation, now_s = changes.hold_machine(session), int(steady.now_s())
+    for event in events:
+        boot = steady.boot() if event.get("uid") in counting else None
+        if boot is None or not _made_longer(session, incarnation, boot, now_s, event):
+            _add(session, "event", [event], now_s, None, grows=boot)
+
+
+def _made_longer(session: Session, incarnation: str, boot: str, now_s: int, event: dict[str, Any]) -> bool:
+    """Let the newest row of this child go on with what follows it without a gap."""
+    newest = session.scalar(select(func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 0
+    named = OutboxRow.body["subjects"].as_string() != "[]"  # what an adult reports of others stands between two of theirs
+    row = session.scalars(
+        select(OutboxRow)
+        .where(
+            OutboxRow.incarnation == incarnation, OutboxRow.sequence > newest - LOOKS_BACK, OutboxRow.kind == "event",
+            or_(OutboxRow.body["actor"].as_string() == event.get("actor"), named),
+        )
+        .order_by(OutboxRow.sequence.desc()).limit(1)
+    ).first()  # fmt: skip
+    if row is None or row.grows != boot or row.acknowledged_steady_s is not None or row.made_steady_s < now_s - GROWS_S:
+        return False
+    longer = stretches.joined(row.body, event)
+    if longer is None:
+        return False
+    row.body = longer
+    session.flush()
+    return True
 
 
 def queue_changes(session: Session, steady: SteadyClock) -> int:
@@ -100,7 +135,9 @@ def _as_json(change: Change) -> list[Any]:
     ).as_json()  # fmt: skip
 
 
-def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, of: str | None) -> None:
+def _add(
+    session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, of: str | None, *, grows: str | None = None
+) -> None:
     """`of`: the incarnation, None for the present one."""
     if not bodies:
         return
@@ -112,7 +149,7 @@ def _add(session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: in
     session.add_all(
         OutboxRow(
             incarnation=incarnation, sequence=number, kind=kind, version=1, body=body, made_steady_s=steady_s,
-            acknowledged_steady_s=None,
+            acknowledged_steady_s=None, grows=grows,
         )
         for number, body in enumerate(bodies, start=sequence + 1)
     )  # fmt: skip
@@ -125,7 +162,10 @@ def incarnations(session: Session) -> list[str]:
 
 
 def next_batch(session: Session, incarnation: str, *, after: int = 0) -> Batch | None:
-    """The oldest rows that wait behind `after`, at most 64 KiB compressed; None when nothing does."""
+    """The oldest rows that wait behind `after`, at most 64 KiB compressed; None when nothing does.
+
+    From here on they do not grow: a transaction that writes, committed before anybody is shown the batch.
+    """
     rows = session.scalars(
         select(OutboxRow)
         .where(
@@ -144,6 +184,9 @@ def next_batch(session: Session, incarnation: str, *, after: int = 0) -> Batch |
     while True:
         body = pack(incarnation, oldest, found[:count], newest=newest, before=digest(_row_as_json(before)) if before else None)
         if len(body) <= MAX_BATCH_BYTES or count == 1:
+            for row in rows[:count]:
+                row.grows = None
+            session.flush()
             return Batch(incarnation, body, rows[count - 1].sequence, rows[0].sequence)
         count //= 2
 

@@ -278,7 +278,7 @@ class _Round:
             incarnations = outbox.incarnations(session)
         for incarnation in incarnations:
             while True:
-                with self._installation.database.read() as session:
+                with changes.writing(self._installation.database) as session:
                     batch = outbox.next_batch(session, incarnation)
                 if batch is None:
                     break

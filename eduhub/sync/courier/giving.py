@@ -59,7 +59,7 @@ def give(installation: Installation, stick: Stick, upstream: Upstream) -> int:
     for incarnation in incarnations:
         after = 0
         while True:
-            with installation.database.read() as session:
+            with changes.writing(installation.database) as session:
                 batch = outbox.next_batch(session, incarnation, after=after)
             if batch is None:
                 break
