@@ -18,6 +18,7 @@ from eduhub.ops import backup as backing
 from eduhub.ops import restore as restoring
 from eduhub.ops import upkeep
 from eduhub.sync import joining, rounds
+from eduhub.sync.courier import trips
 from eduhub.uids import new_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, WireCarrier
 from tests.year import deeds, judging, lessons, power
@@ -42,6 +43,7 @@ class County:
         self.folder, self.time = folder, Time(WEDNESDAY_MS)
         self.promised, self.failures, self.counts = Promised(), list[str](), dict[str, int]()
         self._uids = seeded_uids(1)
+        self.copies: dict[int, Machine] = {}  # by the number of the box whose disk it was
         self._backups: dict[str, int] = {}  # when the last one was made, by machine
         self._at_min = 0
         self.hub = Machine("hub", "hub", folder, self.time)
@@ -60,8 +62,11 @@ class County:
         self._at_min = act["at_min"]
         self.time.now_ms = WEDNESDAY_MS + act["at_min"] * MIN_MS
         self._uids.seed(act["seed"])
-        machine = self.boxes[act["box"] % len(self.boxes)] if "box" in act else self.hub
-        do = {"round": self._round, "backup": self._backup, "restore": self._restore, "night": self._night, "clock": self._clock}
+        machine = self._machine_of(act)
+        do = {
+            "round": self._round, "backup": self._backup, "restore": self._restore, "night": self._night, "clock": self._clock,
+            "clone": self._clone, "fill": self._fill, "plug": self._plug, "lose": self._lose, "copy": self._copy,
+        }  # fmt: skip
         before = len(self.failures)
         self._count(act["do"])
         try:
@@ -73,6 +78,17 @@ class County:
         for one in touched.values():
             self.failures += judging.half_shown(one)
         self.failures[before:] = [f"{act}: {failure}" for failure in self.failures[before:]]
+
+    @property
+    def all_boxes(self) -> list[Machine]:
+        """Those that were made, and copies of their disks."""
+        return [*self.boxes, *self.copies.values()]
+
+    def _machine_of(self, act: Act) -> Machine:
+        if "box" not in act:
+            return self.hub
+        number = act["box"] % len(self.boxes)
+        return self.copies[number] if number in self.copies and act["seed"] % 2 else self.boxes[number]
 
     def _keep_counting(self, machine: Machine) -> None:
         for one in (machine, self.hub):
@@ -106,7 +122,7 @@ class County:
 
     def _night(self, _act: Act, _machine: Machine) -> None:
         """The timers of a week; a reboot here and there."""
-        for number, one in enumerate([self.hub, *self.boxes]):
+        for number, one in enumerate([self.hub, *self.all_boxes]):
             with one.at_work():
                 one.here.steady.keep()
                 upkeep.sweep(JobContext(one.here, new_uid(), lambda _done: None))
@@ -118,6 +134,48 @@ class County:
                 one.stop()
                 one.start()
 
+    def _clone(self, act: Act, machine: Machine) -> None:
+        """Somebody copies a box's card, and both go on."""
+        number = act["box"] % len(self.boxes)
+        if number in self.copies:
+            return
+        machine.stop()
+        shutil.copytree(machine.disk, self.folder / f"{machine.name}-copy")
+        machine.start()
+        self.copies[number] = Machine(f"{machine.name}-copy", "node", self.folder, self.time)
+
+    # --- sticks ---------------------------------------------------------------------
+
+    def _stick(self, number: int) -> Path:
+        return self.folder / f"stick{number}"
+
+    def _fill(self, act: Act, hub: Machine) -> None:
+        nodes = [self._node_uid(self.boxes[number % len(self.boxes)]) for number in act["for"]]
+        self._stick(act["stick"]).mkdir(exist_ok=True)
+        self._done(act, hub, lambda _tell: trips.export(
+            hub.here, self._stick(act["stick"]), nodes=nodes, on_progress=lambda _share: None))  # fmt: skip
+
+    def _node_uid(self, box: Machine) -> str:
+        with box.here.database.read() as session:
+            node = joining.own_node(session)
+        assert node is not None
+        return node.uid
+
+    def _plug(self, act: Act, machine: Machine) -> None:
+        stick = self._stick(act["stick"])
+        if stick.exists():
+            self._done(act, machine, lambda _tell: trips.take_in(machine.here, stick, on_progress=lambda _share: None))
+
+    def _lose(self, act: Act, _machine: Machine) -> None:
+        shutil.rmtree(self._stick(act["stick"]), ignore_errors=True)
+
+    def _copy(self, act: Act, _machine: Machine) -> None:
+        if act["to"] != act["stick"] and self._stick(act["stick"]).exists():
+            shutil.rmtree(self._stick(act["to"]), ignore_errors=True)
+            shutil.copytree(self._stick(act["stick"]), self._stick(act["to"]))
+
+    # --- backups --------------------------------------------------------------------
+
     def _backup(self, act: Act, machine: Machine) -> None:
         def work(_tell: deeds.Tell) -> None:
             backing.backup(machine.here, self.folder / f"backup-{machine.name}")
@@ -127,7 +185,7 @@ class County:
 
     def _restore(self, _act: Act, machine: Machine) -> None:
         """The machine's disk is dead, and its last backup is brought back onto another one."""
-        if self._at_min - self._backups[machine.name] > OLDEST_BACKUP_MIN:
+        if self._at_min - self._backups.get(machine.name, -OLDEST_BACKUP_MIN) > OLDEST_BACKUP_MIN:
             return
         gone, root = held(machine), machine.here.keys.root if machine.role == "hub" else None
         root_file = machine.settings.data_dir / "keys" / "root.key"
@@ -144,7 +202,7 @@ class County:
             root_file.chmod(0o600)
         machine.start()
         elsewhere = Held()
-        for one in [self.hub, *self.boxes]:
+        for one in [self.hub, *self.all_boxes]:
             elsewhere.add(held(one))
         self.promised.excuse(gone, elsewhere)
 
@@ -267,13 +325,13 @@ class County:
             with self.hub.at_work(), self.hub.here.database.write() as session:
                 lessons.bring_all_back(session, self.hub.here)
         for day in range(1, 5):
-            for number in range(len(self.boxes)):
-                act = {"do": "round", "box": number, "at_min": self._at_min + 24 * 60, "seed": day * 100 + number}
-                self.play(act if number == 0 else act | {"at_min": self._at_min + 1})
+            for number in range(2 * len(self.boxes)):  # an even seed is the box, an odd one the copy of its disk
+                act = {"do": "round", "box": number // 2, "seed": day * 100 + number}
+                self.play(act | {"at_min": self._at_min + (24 * 60 if number == 0 else 1)})
 
     def close(self) -> None:
         """Let go of everything."""
-        for one in [self.hub, *self.boxes]:
+        for one in [self.hub, *self.all_boxes]:
             one.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

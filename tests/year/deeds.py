@@ -49,13 +49,27 @@ def learn(here: Installation, lot: random.Random, tell: Tell) -> None:
         return
     package = lot.choice(shown)
     for child in lot.sample(children, min(len(children), lot.randrange(1, 4))):
-        batch = [_watched(node.org_uid, child, package, lot) for _ in range(lot.randrange(1, 5))]
+        batch = _stretches(node.org_uid, child, package, lot)
         if teachers and lot.random() < 0.1:  # on the class's screen, and the teacher says who was there
             subjects = sorted(lot.sample(children, min(3, len(children))))
             batch.append(_watched(node.org_uid, teachers[0], package, lot) | {"subjects": subjects, "context": "class_screen"})
+        if lot.random() < 0.5:
+            _send(here, batch[:1], tell)  # and the rest a little later
         _send(here, batch, tell)
         if lot.random() < 0.15:
             _send(here, batch, tell)  # the phone has not heard the answer
+
+
+def _stretches(org_uid: str, child: str, package: PackageRow, lot: random.Random) -> list[dict[str, Any]]:
+    """Some reports of a player, most of which follow the one before without a gap."""
+    batch = [_watched(org_uid, child, package, lot)]
+    for _ in range(lot.randrange(0, 4)):
+        after = _watched(org_uid, child, package, lot)
+        from_ms = batch[-1]["to_ms"]
+        if lot.random() < 0.6 and from_ms < lessons.LENGTH_MS:
+            after |= {"from_ms": from_ms, "to_ms": from_ms + STEP_MS, "watched_ms": STEP_MS}
+        batch.append(after)
+    return batch
 
 
 def _watched(org_uid: str, person_uid: str, package: PackageRow, lot: random.Random) -> dict[str, Any]:
@@ -75,9 +89,10 @@ def _send(here: Installation, batch: list[dict[str, Any]], tell: Tell) -> None:
     with here.database.write() as session:
         done = events.store(session, judged)
         progress.apply_all(session, done.accepted)
-        outbox.add_events(session, here.steady, [one for one in batch if one["uid"] in done.new])
-    actors = {str(one["uid"]): str(one["actor"]) for one in batch}
-    tell({"events": {uid: actors[uid] for uid in done.held}, "quarantined": done.quarantined})
+        counting = {row.uid for row in done.accepted}
+        outbox.add_events(session, here.steady, [one for one in batch if one["uid"] in done.new], counting=counting)
+    bodies = {str(one["uid"]): one for one in batch}
+    tell({"events": {uid: bodies[uid] for uid in done.held}, "quarantined": done.quarantined})
 
 
 # --- at a box or at the hub -----------------------------------------------------------

@@ -26,7 +26,7 @@ def draw(seed: int, *, weeks: int = WEEKS, boxes: int = BOXES) -> list[Act]:
             for box in range(boxes):
                 acts += _day_of_box(lot, number, box, silent)
             acts += _day_of_hub(lot, number)
-        acts += _week(lot, week, boxes)
+        acts += _week(lot, week, boxes) + _trip(lot, week, boxes)
     acts.sort(key=lambda act: act["at_min"])
     return [act | {"seed": lot.getrandbits(32)} for act in acts]
 
@@ -84,8 +84,30 @@ def _week(lot: random.Random, week: int, boxes: int) -> list[Act]:
         acts.append({"do": "restore", "at_min": _at(lot, day)})
     if lot.random() < 0.15:
         acts.append({"do": "backup", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
+    if lot.random() < 0.02:
+        acts.append({"do": "clone", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
     if lot.random() < 0.04:
         acts.append({"do": "restore", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
+    return acts
+
+
+def _trip(lot: random.Random, week: int, boxes: int) -> list[Act]:
+    """A stick is filled, carried to some boxes and back; or lost, or copied, or used again weeks later."""
+    if lot.random() > 0.4:
+        return []
+    stick, day = lot.randrange(3), week * 7 + lot.randrange(5)
+    goes_to = lot.sample(range(boxes), min(boxes, lot.randrange(1, 4)))
+    acts: list[Act] = [{"do": "fill", "stick": stick, "for": goes_to, "at_min": _at(lot, day)}]
+    if lot.random() < 0.15:
+        acts.append({"do": "lose", "stick": stick, "at_min": _at(lot, day + 1)})
+    if lot.random() < 0.2:
+        acts.append({"do": "copy", "stick": stick, "to": lot.randrange(3), "at_min": _at(lot, day)})
+    for number, box in enumerate([*goes_to, *(goes_to[:1] if lot.random() < 0.2 else [])]):
+        acts.append({"do": "plug", "stick": stick, "box": box, "at_min": _at(lot, day + 1 + number)})
+    acts.append({"do": "plug", "stick": stick, "at_min": _at(lot, day + 1 + lot.randrange(2, 12))})
+    for act in acts:
+        if act["do"] == "plug" and lot.random() < 0.1:
+            act["cut"] = _cut(lot, "box" if "box" in act else "hub")
     return acts
 
 

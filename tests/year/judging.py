@@ -169,7 +169,7 @@ def lost(hub: Machine, boxes: list[Machine], promised: Promised) -> Iterator[str
         yield from _miscounted(session)
     for child in promised.erased - at_hub.tombstones:
         yield f"{child} was erased and is back"
-    for uid in promised.events.keys() - at_hub.events - promised.of_the_erased:
+    for uid in promised.missing(at_hub) - promised.of_the_erased:
         yield f"event {uid} is lost"
     yield from (f"change {change} is lost" for change in promised.changes - at_hub.changes if change[:2] not in buried)
     for machine in (hub, *boxes):

@@ -12,13 +12,35 @@ from eduhub.sync.models import OutboxRow
 from tests.year.machine import Machine
 
 Named = tuple[str, str, str, int, str]  # table, row, field, counter, machine
+Spans = dict[tuple[Any, ...], list[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a player was told to be kept: who watched what, from where to where."""
+
+    actor: str
+    lesson: str
+    timeline: str
+    from_ms: int
+    to_ms: int
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Report":
+        """Out of an event."""
+        return cls(*(body.get(name) for name in ("actor", "lesson", "timeline", "from_ms", "to_ms")))  # type: ignore[arg-type]
+
+    @property
+    def axis(self) -> tuple[Any, ...]:
+        """What has to be the same for one report to be a piece of another."""
+        return self.actor, self.lesson, self.timeline
 
 
 @dataclass
 class Promised:
     """Everything that was told, but for what may be lost: what only a machine held that is no more."""
 
-    events: dict[str, str] = field(default_factory=dict)  # and whose they are
+    events: dict[str, Report] = field(default_factory=dict)
     changes: set[Named] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)  # at the box already
@@ -26,7 +48,7 @@ class Promised:
 
     def take(self, fact: dict[str, Any]) -> None:
         """A machine has told this after its commit."""
-        self.events.update(fact.get("events", {}))
+        self.events.update({uid: Report.of(body) for uid, body in fact.get("events", {}).items()})
         self.quarantined.update(fact.get("quarantined", ()))
         self.changes.update((one[0], one[1], one[2], one[3], one[4]) for one in fact.get("changes", ()))
         if "erased" in fact:
@@ -35,12 +57,20 @@ class Promised:
     @property
     def of_the_erased(self) -> set[str]:
         """Events that went with their child."""
-        return {uid for uid, actor in self.events.items() if actor in self.erased}
+        return {uid for uid, report in self.events.items() if report.actor in self.erased}
+
+    def missing(self, carriers: "Held") -> set[str]:
+        """Events that are neither in there nor a piece of a longer one that is."""
+        return {
+            uid for uid, report in self.events.items()
+            if uid not in carriers.events
+            and not any(low <= report.from_ms and report.to_ms <= high for low, high in carriers.spans.get(report.axis, ()))
+        }  # fmt: skip
 
     def excuse(self, gone: "Held", elsewhere: "Held") -> None:
         """A machine's present files are lost: what it held and no other does is not asked for any more."""
         before = len(self.events) + len(self.changes)
-        for uid in gone.events - elsewhere.events:
+        for uid in self.missing(elsewhere) - self.missing(gone):
             self.events.pop(uid, None)
         self.changes -= gone.changes - elsewhere.changes
         self.erased -= gone.tombstones - elsewhere.tombstones
@@ -52,11 +82,21 @@ class Held:
     """What machines hold in such a way that it finds its way home."""
 
     events: set[str] = field(default_factory=set)
+    spans: Spans = field(default_factory=dict)
     changes: set[Named] = field(default_factory=set)
     tombstones: set[str] = field(default_factory=set)
 
+    def put(self, uid: str, body: dict[str, Any]) -> None:
+        """An event."""
+        self.events.add(uid)
+        report = Report.of(body)
+        if body.get("kind") == "watched":
+            self.spans.setdefault(report.axis, []).append((report.from_ms, report.to_ms))
+
     def add(self, other: "Held") -> None:
         self.events |= other.events
+        for axis, found in other.spans.items():
+            self.spans.setdefault(axis, []).extend(found)
         self.changes |= other.changes
         self.tombstones |= other.tombstones
 
@@ -67,11 +107,12 @@ def held(machine: Machine) -> Held:
         found = Held(changes=_changes(session))
         found.tombstones = set(session.scalars(select(Tombstone.row_uid).where(Tombstone.table_name == "person")))
         if machine.role == "hub":
-            found.events = set(session.scalars(select(Event.uid)))
+            for uid, body in session.execute(select(Event.uid, Event.body)):
+                found.put(uid, body)
             return found
         for kind, body in session.execute(select(OutboxRow.kind, OutboxRow.body)):
             if kind == "event":
-                found.events.add(body["uid"])
+                found.put(body["uid"], body)
             else:
                 found.changes.update((one[0], one[1], one[2], one[3], one[4]) for one in body["changes"])
     return found

@@ -56,9 +56,9 @@ def play(acts: list[Act], seed: int = 0, *, boxes: int = drawing.BOXES) -> Ended
         shown = [failure for failure in county.failures if "shows" in failure.splitlines()[0]]
         ended.half_shown = shown
         ended.surprises = [failure for failure in county.failures if failure not in shown]
-        ended.lost = list(judging.lost(county.hub, county.boxes, county.promised))
-        ended.diverged = list(judging.diverged(county.hub, county.boxes))
-        ended.corrupt = [wrong for machine in (county.hub, *county.boxes) for wrong in judging.corrupt(machine)]
+        ended.lost = list(judging.lost(county.hub, county.all_boxes, county.promised))
+        ended.diverged = list(judging.diverged(county.hub, county.all_boxes))
+        ended.corrupt = [wrong for machine in (county.hub, *county.all_boxes) for wrong in judging.corrupt(machine)]
         ended.counts = county.counts | {
             "events promised": len(county.promised.events), "changes promised": len(county.promised.changes),
             "excused": county.promised.excused,
