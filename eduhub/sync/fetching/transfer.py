@@ -160,7 +160,7 @@ class Transfer:
                 self._following = self._aside(receiver.more)
 
     def _has_room(self, line: Connection) -> bool:
-        asked, is_well = len(line.ranges), self._depth == DEPTH and not self._failures
+        asked, is_well = len(line.ranges), self._depth == DEPTH and not self._failures and not self._back
         return asked < self._depth or (is_well and asked < MOST and line.coming < SMALL_BYTES)
 
     # --- connections ----------------------------------------------------------------
