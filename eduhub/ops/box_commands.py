@@ -14,9 +14,10 @@ from eduhub.accounts import audit
 from eduhub.config import Settings
 from eduhub.errors import BadInput, NotFound
 from eduhub.installation import Installation
+from eduhub.ops.box_status_commands import boxes, status
 from eduhub.ops.opening import ready
 from eduhub.ops.people_commands import find_organisation
-from eduhub.ops.showing import bar
+from eduhub.ops.showing import fetching_bar
 from eduhub.schools import organisations
 from eduhub.schools.models import Site
 from eduhub.sync import joining, losing, nodes, replacing, rounds, wishes
@@ -144,8 +145,8 @@ def now(settings: Settings) -> None:
     """On a box: bring progress home and fetch what is missing, now. 'eduhub serve' does it by itself."""
     if settings.role != "node":
         raise BadInput("only a school's box syncs; this is a hub")
-    with ready(settings) as installation, bar("Syncing") as move:
-        report = rounds.run(installation, on_progress=move)
+    with ready(settings) as installation, fetching_bar("Syncing") as (move, came):
+        report = rounds.run(installation, on_progress=move, on_bytes=came)
     click.echo(str(report))
 
 
@@ -172,4 +173,5 @@ def site_of(session: Session, school: str) -> Site:
     return site
 
 
-COMMANDS = (node, sync)
+sync.add_command(status)
+COMMANDS = (node, sync, boxes)

@@ -42,6 +42,7 @@ class Ledger:
         self._via = LINK
         self._came_s: dict[str, float] = {}
         self._booked_s = self._now_s()
+        self.on_came: Callable[[int], None] = lambda _count: None  # for whoever shows it
         self.coming: Callable[[], int] = lambda: 0  # bytes that were asked for on the link and have not come
         self._link_down = self._link_up = 0  # all of the link that was booked or will be
 
@@ -81,6 +82,7 @@ class Ledger:
             found.busy_s += gap_s if gap_s <= LONGEST_GAP_S else 0.0
             self._came_s[way] = now_s
             self._link_down += count if way == LINK else 0
+        self.on_came(count)
 
     def turn(self) -> None:
         """Book what there is, when it is time to. Cheap; called several times a second."""

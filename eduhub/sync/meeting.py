@@ -18,7 +18,7 @@ from eduhub import clock, logs
 from eduhub.delivery import catalog
 from eduhub.errors import EduHubError, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import outbox, polling, rounds
+from eduhub.sync import outbox, polling, rounds, saying
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.link import Transport
 from eduhub.sync.models import Upstream
@@ -88,6 +88,7 @@ class Meeting:
         if not 0 <= clock.now_ms() - noted_ms < NOTED_EVERY_MS:
             with self.installation.database.write() as session:
                 session.get_one(Upstream, self.kept.url).last_contact_ms = clock.now_ms()
+            saying.say(self.installation, self.kept.link)
         return True
 
     def _round(self, on_progress: Callable[[float], None]) -> RoundReport:

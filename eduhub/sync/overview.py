@@ -75,6 +75,12 @@ def of(session: Session, org_uids: Collection[str] | None = None) -> list[Seen]:
     return [_seen(row) for row in session.execute(asked)]
 
 
+def documents(session: Session, node_uids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What these boxes said of themselves, as it came."""
+    rows = session.execute(select(BoxStatus.node_uid, BoxStatus.said).where(BoxStatus.node_uid.in_(list(node_uids))))
+    return {uid: dict(said) for uid, said in rows}
+
+
 def by_need(boxes: Sequence[Seen], now_ms: int) -> list[Seen]:
     """What needs somebody first, then by name."""
     return sorted(boxes, key=lambda box: (ATTENTION.index(box.attention(now_ms)), box.name))

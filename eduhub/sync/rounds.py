@@ -122,10 +122,12 @@ class RoundReport:
 def run(
     installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None,
     carrier: Carrier | None = None, ways: Ways | None = None, kept: Kept | None = None,
+    on_bytes: Callable[[int], None] | None = None,
 ) -> RoundReport:
     """One round with the hub, and with mirrors before it or without it. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ...
 
-    `kept` is used and stays open; without it the round has a connection of its own.
+    `kept` is used and stays open; without it the round has a connection of its own. `on_bytes` is told how many bytes of
+    lessons came, each time some do.
     """
     with one_at_a_time(installation) as is_first:
         if not is_first:
@@ -135,6 +137,7 @@ def run(
             with Transfer(own.url, tls=trust(own.url)) as transfer, Ledger(installation) as ledger:
                 ledger.watch(own.link.meter, own.booked)
                 ledger.watch(transfer.meter)
+                ledger.on_came = on_bytes or ledger.on_came
 
                 def turn(share: float) -> None:
                     ledger.turn()

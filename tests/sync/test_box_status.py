@@ -15,12 +15,12 @@ from eduhub.courses import plan
 from eduhub.delivery.models import PackageRow
 from eduhub.errors import BadFormat
 from eduhub.installation import Installation
-from eduhub.sync import box_status, saying, told, traffic
+from eduhub.sync import box_status, rounds, saying, told, traffic
 from eduhub.sync.link import PREFIX
 from eduhub.sync.models import BoxStatus, StatusSaid
 from eduhub.sync.traffic import Moved
 from tests.sync.test_battery import supply
-from tests.sync.world import WEDNESDAY_MS, Hub, School
+from tests.sync.world import WEDNESDAY_MS, Hub, School, WireCarrier
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "formats" / "vectors" / "box-status.json").read_bytes())
 STATUS = f"{PREFIX}/status"
@@ -114,6 +114,17 @@ def test_it_says_what_the_link_carried_hour_by_hour(hub: Hub, box: Installation)
         for hours_ago, size in ((0, 2_000_000), (23, 5_000_000), (24, 7_000_000)):
             traffic.book(session, at_ms - hours_ago * traffic.HOUR_MS, traffic.LINK, {"": Moved(size, 0)})
     assert of_box(box, school)["hours"] == [5_000, *[0] * 22, 2_000]
+
+
+def test_whoever_watches_a_round_is_told_of_every_byte_that_came(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    hub.join(box, school)
+    hub.lesson(hub.course(school.org, groups=(school,)))
+    came: list[int] = []
+    report = rounds.run(
+        box, on_progress=lambda _share: None, transport=hub.wire, carrier=WireCarrier(hub.wire), on_bytes=came.append
+    )
+    assert sum(came) >= report.fetched.bytes > 100_000
 
 
 def test_a_box_that_has_no_time_yet_says_so(hub: Hub, box: Installation) -> None:

@@ -21,6 +21,7 @@ from eduhub.web.operator import audit_words
 ROOM = Path(eduhub.web.__file__).parent
 OPENERS = {"writing", "undoable"}
 NOT_WRITTEN_DOWN = {
+    "box.fetch_first": "says in which order the box fetches, for a week at most",
     "edge.writing": "opens it for the views that write something down in it",
     "accounts/limits.take": "counts a try, and keeps neither name nor address",
     "accounts/limits.give_back": "uncounts one",
