@@ -23,7 +23,7 @@ from eduhub.web.edge import reading, row_of, writing
 from eduhub.web.rights import SCHOOL
 
 bp = Blueprint("box_traffic", __name__)
-DAYS, MOST = 30, 50
+DAYS, MOST = 30, 20
 
 
 @dataclass(frozen=True)
