@@ -16,11 +16,12 @@ import pytest
 
 from eduhub import clock
 from eduhub.config import Settings
+from eduhub.delivery import keys
 from eduhub.errors import ReleaseNeedsRoom, ReleaseRefused
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate, release_install, release_setup
 from eduhub.ops.launching.files import FACTS, facts
-from eduhub.sync.releases import offering, state
+from eduhub.sync.releases import state
 from tests.frozen.programs import Machine, unpacked
 from tests.ops import updating
 from tests.sync import releasing
@@ -66,8 +67,6 @@ class Box:
         """Have the release there and installed, as the job does. The hub that signs it is a machine of its own."""
         hub = open_installation(Settings(role="hub", data_dir=self.folder / "hub"))
         migrate.upgrade(hub.database)
-        from eduhub.delivery import keys
-
         with hub.database.write() as session:
             keys.make_hub_keys(session, hub.keys)
         row = releasing.publish_at(hub, NEW, folder, files=updating.wheels(NEW, broken=broken))
@@ -199,15 +198,13 @@ def test_a_variable_that_the_new_version_does_not_know_stops_its_installation(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDUHUB_OF_YESTERDAY", "yes")
-    with pytest.raises(ReleaseRefused, match="yesterday|YESTERDAY"):
+    with pytest.raises(ReleaseRefused, match="YESTERDAY"):
         box.install(tmp_path / "wheels")
 
 
 def test_without_room_nothing_is_installed_and_how_much_is_missing_is_said(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eduhub.ops.release_install.shutil.disk_usage", lambda _path: os.terminal_size((0, 0)) and type("Usage", (), {"free": 10**6}))
+    monkeypatch.setattr("eduhub.ops.release_install.shutil.disk_usage", lambda _path: type("Usage", (), {"free": 10**6}))
     with pytest.raises(ReleaseNeedsRoom) as refused:
         box.install(tmp_path / "wheels")
     assert int(refused.value.facts["megabytes"]) > 200
 
-
-__all__ = ["offering"]
