@@ -48,7 +48,7 @@ def others(target: str, folder: Path) -> list[Path]:
     version = f"{python[2]}.{python[3:]}"
     platforms = [f"manylinux_{glibc}_{processor}" for glibc in GLIBC] + [f"manylinux2014_{processor}"]
     subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
+        [sys.executable, "-m", "pip", "download", "--quiet", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
          "--disable-pip-version-check", "--dest", str(into), "--python-version", version, "--implementation", "cp",
          "--abi", python, "--abi", "abi3", "--abi", "none", *[part for name in platforms for part in ("--platform", name)],
          "-r", str(ROOT / "requirements.lock")],

@@ -18,7 +18,7 @@ MANIFEST = "release.json"
 
 def write(out: Path, manifest_bytes: bytes, wheels: Mapping[str, Path]) -> None:
     """Write an archive that is the same bytes each time. `wheels` are by the manifest's names."""
-    with tarfile.open(out, "w", format=tarfile.USTAR_FORMAT) as archive:
+    with tarfile.open(out, "w", format=tarfile.GNU_FORMAT) as archive:
         _add(archive, MANIFEST, manifest_bytes)
         for wheel in Release.from_bytes(manifest_bytes).files:
             _add(archive, wheel.name, wheels[wheel.name].read_bytes())

@@ -21,7 +21,7 @@ from eduhub.sync.readiness import NEXT, Readiness
 from eduhub.sync.releases import state as release_state
 
 FORMAT = "eduhub-box-status/1"
-HOURS, MOST_OF_A_WORD = 24, 60
+HOURS = 24
 
 
 def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
@@ -38,9 +38,9 @@ def of_box(session: Session, installation: Installation, org_uid: str | None, *,
         "left": {"lessons": len(left), "bytes": sum(row.floor_left + row.rest for row in left)},
         "open": pace.is_open(here, at_ms, ready.today),
     }  # fmt: skip
-    stage = release_state.state_here(session, installation)
-    if stage.stage != release_state.NOTHING:
-        found["release"] = f"{stage.stage} {stage.offered}"[:MOST_OF_A_WORD]
+    release = release_state.word_here(session, installation)
+    if release is not None:
+        found["release"] = release
     if dropped := readiness.dropped(session):
         found["dropped"] = {"lessons": dropped[0], "bytes": dropped[1]}
     hours = _hours(session, installation)

@@ -47,7 +47,7 @@ PAGES = {
     "": {"sign-in": "/sign-in", "card": "/card", "not-found": "/nowhere"},
     "tenzin": {
         "operator": "/operator", "operator-school": "/operator/organisations/new", "operator-code": "/operator/boxes/code",
-        "operator-work": "/operator/work", "operator-room": "/operator/schools/{school}/room",
+        "operator-work": "/operator/work", "operator-versions": "/operator/versions", "operator-room": "/operator/schools/{school}/room",
     },
     "pema": {
         "school": "/schools/{school}", "school-people": "/schools/{school}/people", "school-class": "/groups/{group}",

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from eduhub import __version__
 from eduhub.delivery import release
 from eduhub.installation import Installation
-from eduhub.sync.releases import fetching, holding, machine
+from eduhub.sync.releases import fetching, holding, machine, word
 from eduhub.sync.releases.fetching import Offered
 
 # Where the launcher writes (eduhub/ops/launching/), which lies above this room; a test holds them together.
@@ -59,6 +59,15 @@ def state_here(session: Session, installation: Installation) -> State:
         return State(__version__, found.version, FAILED, 0, whole, failed)
     stage = READY if has_launcher(installation.settings.releases_folder) else BY_HAND
     return State(__version__, found.version, stage, 0, whole)
+
+
+def word_here(session: Session, installation: Installation) -> str | None:
+    """How far this box is, as it tells its hub; None: there is nothing to tell."""
+    now = state_here(session, installation)
+    if now.offered is None:
+        return None
+    share = str(100 * (now.bytes_all - now.bytes_left) // now.bytes_all) if now.bytes_all else "0"
+    return word.write(now.stage, now.offered, share if now.stage == COMING else now.why)
 
 
 def _bytes_left(installation: Installation, found: Offered) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from eduhub.media.models import LadderStep, Source
 from eduhub.media.recipes import WHOLE
 from eduhub.schools import enrolment, organisations
 from eduhub.sync.models import Node
+from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.uids import new_uid
 from tests.courses.conftest import arrive, make
 from tests.web.world import BEGAN, PASSWORD, World, settle
@@ -81,13 +82,14 @@ def _more_places(session: Session, installation: Installation, world: World) -> 
         org_uid=world.school, site_uid=new_uid(), name="shuanghu-1", signing_public="00", sealing_public="00", certificate={},
         revoked_on=None,
     )  # fmt: skip
-    session.add(node)
+    offer = ReleaseOffer(org_uid=world.school, node_uid=None, release_id="0" * 64, version="90.0", paused=False)
+    session.add_all([node, offer])
     taken = session.scalars(select(GroupCourse).where(GroupCourse.group_uid == world.group)).one()
     grant = session.scalars(select(RoleGrant).where(RoleGrant.scope_uid == world.school, RoleGrant.role == "teacher")).one()
     return {
         "attachment_uid": sheet.uid,
         "sign_in_uid": sign_ins.start(session, card).uid,
-        "captions_uid": captions.uid, "group_course_uid": taken.uid, "node_uid": node.uid, "grant_uid": grant.uid,
+        "captions_uid": captions.uid, "group_course_uid": taken.uid, "node_uid": node.uid, "offer_uid": offer.uid, "grant_uid": grant.uid,
         "far_region": far.uid, "source_uid": voice_uid, "job_uid": job.uid, "plan_uid": row.uid, "enrolment_uid": span.uid,
     }
 
