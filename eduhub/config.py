@@ -256,8 +256,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 
 def inherited() -> dict[str, str]:
-    """This process's environment as it is, for a child that reads it anew."""
-    return dict(os.environ)
+    """This process's environment, for a child that is another version: without what tells Python where ours lies."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def _as_text(value: object) -> str:

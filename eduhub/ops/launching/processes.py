@@ -125,7 +125,8 @@ def main(folder: Path, patience: Patience | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: stop.append(number))
     patient = patience or Patience()
-    environment = dict(os.environ)
+    # What tells Python where one version lies would have the other one run its code.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     versions = Processes(folder, environment, patient.stop, patient.tables)
     versions.is_stopped = lambda: bool(stop)
 
