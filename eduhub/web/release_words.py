@@ -4,6 +4,7 @@ from flask_babel import gettext
 
 from eduhub.sync.releases import word
 from eduhub.sync.releases.word import Word
+from eduhub.web import languages
 from eduhub.web.states import State
 
 
@@ -17,5 +18,14 @@ def of(said: Word) -> State:
     if said.stage == word.BY_HAND:
         return State(gettext("is there; no launcher runs on the box"), "no", "bad")
     if said.stage == word.FAILED:
-        return State(gettext("did not work, the old one goes on (%(why)s)", why=said.more or "?"), "no", "bad")
+        return State(languages.in_a_row(gettext("It did not work, and the version before goes on."), _why(said.more)), "no", "bad")
     return State(gettext("not heard of yet"), "wait")
+
+
+def _why(code: str | None) -> str:
+    words: dict[str, str] = {
+        "tables": gettext("The database could not be brought up."), "unwell": gettext("Its pages or its worker did not work when it was tried."),
+        "died": gettext("It stopped again and again."), "cut": gettext("The power was cut each time."),
+        "no_copy": gettext("This database cannot be put back by itself."),
+    }  # fmt: skip
+    return words.get(code or "", "")

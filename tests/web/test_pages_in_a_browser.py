@@ -6,6 +6,7 @@ the dark, that axe-core finds nothing serious and that the keyboard reaches what
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -18,19 +19,22 @@ from eduhub.accounts.models import Credential
 from eduhub.courses import attaching, editing, materials, plan, reviewing, search
 from eduhub.courses.chapters import Chapter
 from eduhub.courses.models import Lesson
+from eduhub.delivery.keys import make_hub_keys
 from eduhub.errors import AttachmentRefused, EncodeFailed
 from eduhub.installation import Installation, JobContext
 from eduhub.jobs.models import JobRow
 from eduhub.media import attachments, ladders
 from eduhub.media.models import LadderStep, Source
 from eduhub.media.recipes import WHOLE
-from eduhub.sync.models import Arrival, Node, NodeContact
+from eduhub.sync.models import Arrival, BoxStatus, Node, NodeContact
+from eduhub.sync.releases import offering
 from eduhub.uids import new_uid
 from eduhub.web.teaching import uploading
 from tests import pictures
 from tests.courses.conftest import arrive, make
 from tests.in_a_thread import served
 from tests.media.test_attachments import PDF
+from tests.sync.releasing import publish_at
 from tests.web import accessible
 from tests.web.world import PASSWORD, World, add_adult, publish, watch
 
@@ -120,7 +124,7 @@ def address(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def places(installation: Installation, world: World) -> dict[str, str]:
+def places(installation: Installation, world: World, tmp_path: Path) -> dict[str, str]:
     """The world, and lessons whose recordings are awaited, half made, failed, or have further voices."""
     found = dict(vars(world))
     with installation.database.write() as session:
@@ -164,8 +168,21 @@ def places(installation: Installation, world: World) -> dict[str, str]:
         session.get_one(Source, sound_uid).file_name = "03_the_voice_of_grandmother_about_rain_2026-11-23.m4a"
         lesson = session.get_one(Lesson, world.lesson)
     publish(installation, lesson, revision=2, materials=True)
+    offer_a_version(installation, world, found["node"], tmp_path / "wheels")
     search.refresh(JobContext(installation, "", lambda _share: None))
     return found
+
+
+def offer_a_version(installation: Installation, world: World, node_uid: str, folder: Path) -> None:
+    """A version that a box could not put in, and that the rest of its school is held back from."""
+    with installation.database.write() as session:
+        make_hub_keys(session, installation.keys)
+    row = publish_at(installation, "0.5.0", folder)
+    with installation.database.write() as session:
+        offering.offer(session, release_id=row.id, node_uid=node_uid)
+        offering.pause(session, offering.offer(session, release_id=row.id, org_uid=world.school).uid, paused=True)
+        said = {"format": "eduhub-box-status/1", "made_steady_s": 1, "lamp": "green", "release": "failed 0.5.0 unwell"}
+        session.merge(BoxStatus(node_uid=node_uid, said=said, told_ms=clock.now_ms()))
 
 
 def add_captions(session: Session, installation: Installation, lesson_uid: str) -> None:

@@ -70,7 +70,7 @@ def test_a_version_is_offered_to_a_box_and_the_page_says_how_it_goes(
     assert "not heard of yet" in tenzin.get(PAGE).text
     for said, seen in (
         (f"coming {NEW} 43", "43 % are there"), (f"ready {NEW}", "is put in when school is over"),
-        (f"failed {NEW} unwell", "the old one goes on (unwell)"), (f"by_hand {NEW}", "no launcher runs"),
+        (f"failed {NEW} unwell", "did not work when it was tried"), (f"by_hand {NEW}", "no launcher runs"),
         ("failed 80.0 unwell", "not heard of yet"), ("something a later release says", "not heard of yet"),
     ):  # fmt: skip
         say(installation, box, said)
