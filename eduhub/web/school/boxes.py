@@ -16,7 +16,8 @@ from eduhub.http import caches
 from eduhub.schools.models import Organisation
 from eduhub.sync import arrivals, losing, nodes, overview
 from eduhub.sync.models import Node, NodeContact
-from eduhub.web import box_states, told_shown
+from eduhub.sync.releases import word
+from eduhub.web import box_states, release_words, told_shown
 from eduhub.web.edge import note, reading, row_of, today, writing
 from eduhub.web.forms import Form, text_field
 from eduhub.web.rights import OVERSEES_SCHOOL, SCHOOL
@@ -117,7 +118,9 @@ def _said(session: Session, node: Node, day: str) -> dict[str, object]:
     seen = next((box for box in overview.of(session, [node.org_uid]) if box.node_uid == node.uid), None)
     if seen is None or seen.told is None:
         return {"said": None}
+    update = word.read(seen.told.release)
     return {
+        "update": update, "update_state": release_words.of(update),
         "said": told_shown.line_of(seen, now_ms), "told": seen.told, "said_days": told_shown.days_of(seen.told, day),
         "link": told_shown.plot(seen.told),
     }
