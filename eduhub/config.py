@@ -159,6 +159,9 @@ class Settings:
         "", "Hub: program that makes a box's certificate by DNS-01; it is called with a file with the request and the file for the chain",
         parse=_any_text,
     )
+    school_dns: bool = setting(
+        False, "Whether this box gives the names on the school's network (by dnsmasq), so that telephones are led to its page", parse=_yes_no
+    )
     wifi_name: str = setting("", "Name of the school's Wi-Fi, for the poster; empty: it is typed on the poster's page", parse=_any_text)
     mirror: bool = setting(True, "Whether a box gives lessons to other boxes of its hub, as far as the hub grants it", parse=_yes_no)
     mirror_kbit_s: int = setting(

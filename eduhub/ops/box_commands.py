@@ -14,6 +14,7 @@ from eduhub.accounts import audit
 from eduhub.config import Settings
 from eduhub.errors import BadInput, NotFound
 from eduhub.installation import Installation
+from eduhub.ops import school_network
 from eduhub.ops.box_status_commands import boxes, status
 from eduhub.ops.opening import ready
 from eduhub.ops.people_commands import find_organisation
@@ -173,5 +174,30 @@ def site_of(session: Session, school: str) -> Site:
     return site
 
 
+@click.group()
+def box() -> None:
+    """What belongs to the school's box itself."""
+
+
+@box.command("network")
+@click.option("--print-dnsmasq", is_flag=True, required=True, help="Print what dnsmasq needs.")
+@click.option("--address", required=True, help="The box's address on the school's network, as 192.168.4.1")
+@click.option("--interface", default="wlan0", show_default=True, help="The network interface of the school's network.")
+@click.option("--dhcp", is_flag=True, help="The box gives the addresses out, too.")
+@click.pass_obj
+def network(settings: Settings, print_dnsmasq: bool, address: str, interface: str, dhcp: bool) -> None:
+    """On a box: the names of the school's network, as configuration for dnsmasq.
+
+    Every name leads to the box then, and telephones that join the Wi-Fi show the school's page (EDUHUB_SCHOOL_DNS=yes).
+    """
+    with ready(settings) as installation, installation.database.read() as session:
+        found = joining.own_node(session)
+    if found is None:
+        raise BadInput("this box has not joined yet, and so has no name")
+    click.echo(school_network.dnsmasq(
+        name=found.name, suffix=settings.box_suffix, address=address, interface=interface, with_dhcp=dhcp
+    ), nl=False)  # fmt: skip
+
+
 sync.add_command(status)
-COMMANDS = (node, sync, boxes)
+COMMANDS = (box, node, sync, boxes)
