@@ -120,7 +120,7 @@ def test_the_link_of_today_is_a_plot_with_a_table_and_what_cost_nothing_is_apart
     assert "15 MB today, 55 MB this month; at most 12 MB in an hour." in page
     assert "700 MB came from a neighbour or a stick this month" in page
     assert "<td>11:00</td><td class=\"n\">12 MB</td>" in page
-    assert page.split("<path d=\"M")[-1].startswith("462.5")  # the bar of eleven o'clock
+    assert page.split("class=\"plot\"")[1].split("<path d=\"M")[1].startswith("462.5")  # the bar of eleven o'clock
 
 
 def test_the_battery_is_shown_only_where_there_is_one(
