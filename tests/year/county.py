@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy.exc
 
+from eduhub import changes
 from eduhub.delivery import catalog, holding
 from eduhub.errors import BadInput, DiskFull, EduHubError, LinkDown
 from eduhub.installation import JobContext
@@ -321,10 +322,10 @@ class County:
 
     def settle(self) -> None:
         """All lines are good and nobody does anything: a few days of rounds."""
-        if "restore" in self.counts:
-            with self.hub.at_work(), self.hub.here.database.write() as session:
-                lessons.bring_all_back(session, self.hub.here)
         for day in range(1, 5):
+            if "restore" in self.counts:  # what boxes give back can speak of packages that are no more
+                with self.hub.at_work(), changes.writing(self.hub.here.database) as session:
+                    lessons.bring_all_back(session, self.hub.here)
             for number in range(2 * len(self.boxes)):  # an even seed is the box, an odd one the copy of its disk
                 act = {"do": "round", "box": number // 2, "seed": day * 100 + number}
                 self.play(act | {"at_min": self._at_min + (24 * 60 if number == 0 else 1)})
