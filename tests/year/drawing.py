@@ -84,7 +84,7 @@ def _week(lot: random.Random, week: int, boxes: int) -> list[Act]:
         acts.append({"do": "restore", "at_min": _at(lot, day)})
     if lot.random() < 0.15:
         acts.append({"do": "backup", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
-    if lot.random() < 0.02:
+    if lot.random() < 0.05:
         acts.append({"do": "clone", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
     if lot.random() < 0.04:
         acts.append({"do": "restore", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
