@@ -34,11 +34,12 @@ import eduhub.sync.releases.models
 from eduhub import changes
 from eduhub.db import Base, Database
 from eduhub.errors import NewerTables
-from eduhub.ops.launching.files import write_whole
+from eduhub.ops.launching.files import sync_folder, write_whole
 
 METADATA = Base.metadata
 
 _NOTE = "tables.json"
+_OLDER = "older.json"  # what a program knew that ran on newer tables than its own
 _LOCK = 0x656475687562  # 'eduhub': the name of PostgreSQL's advisory lock that an upgrade holds
 
 
@@ -112,8 +113,10 @@ def bring_up(database: Database, folder: Path) -> None:
         noted = _noted(folder)
         if noted.get("revision") != present or head() not in noted.get("goes_back_to", []):
             raise NewerTables(f"revision {present}; this program knows {head()}")
+        _note_what_is_known(folder)
         return
     upgrade(database)
+    _catch_up(database, folder)
     note = {"revision": head(), "goes_back_to": goes_back_to()}
     if _noted(folder) != note:
         write_whole(folder / _NOTE, json.dumps(note).encode())
@@ -123,9 +126,32 @@ def _known() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
-def _noted(folder: Path) -> dict[str, Any]:
+def _note_what_is_known(folder: Path) -> None:
+    """For the newer program that comes again: what comes now for the columns that are not among these, nobody takes up meanwhile."""
+    noted = _noted(folder, _OLDER)
+    known = {
+        name: [column.name for column in table.columns if not noted or column.name in noted.get(name, [])]
+        for name, table in METADATA.tables.items()
+    }
+    if noted != known:
+        write_whole(folder / _OLDER, json.dumps(known).encode())
+
+
+def _catch_up(database: Database, folder: Path) -> None:
+    """Take up what came while an older program ran on these tables. Safe to repeat."""
+    known = _noted(folder, _OLDER)
+    if not known:
+        return
+    missed = {name: {column.name for column in table.columns} - set(known.get(name, [])) for name, table in METADATA.tables.items()}
+    with database.write() as session:
+        changes.take_up(session, {name: columns for name, columns in missed.items() if columns})
+    (folder / _OLDER).unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def _noted(folder: Path, name: str = _NOTE) -> dict[str, Any]:
     try:
-        found = json.loads((folder / _NOTE).read_bytes())
+        found = json.loads((folder / name).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

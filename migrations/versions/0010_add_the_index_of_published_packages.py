@@ -11,6 +11,8 @@ revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+# An older program would not fill this index when entries of the catalog come: it is not an addition.
+ADDITIVE = False
 
 # Spelled out here, so that a later change of eduhub/db.py does not change what this migration did.
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

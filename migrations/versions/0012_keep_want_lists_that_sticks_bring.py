@@ -8,6 +8,8 @@ revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
+# An older program neither reads nor writes this table.
+ADDITIVE = True
 
 # Spelled out here, so that a later change of eduhub/db.py does not change what this migration did.
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

@@ -8,6 +8,8 @@ revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
+# An older program counts no bytes, and what it did not count is only missing in the counts.
+ADDITIVE = True
 
 # Spelled out here, so that a later change of eduhub/db.py does not change what this migration did.
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

@@ -7,6 +7,8 @@ revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
+# An older program would erase without noting the counter, and move a stream without its day.
+ADDITIVE = False
 
 # Spelled out here, so that a later change of eduhub/db.py does not change what this migration did.
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -8,6 +8,8 @@ revision = "0016"
 down_revision = "0015"
 branch_labels = None
 depends_on = None
+# An older program says nothing of itself; what was said stays.
+ADDITIVE = True
 
 # Spelled out here, so that a later change of eduhub/db.py does not change what this migration did.
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

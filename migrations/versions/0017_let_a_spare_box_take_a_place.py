@@ -8,6 +8,8 @@ revision = "0017"
 down_revision = "0016"
 branch_labels = None
 depends_on = None
+# An older program would take rows in without their digest, and be taken for two boxes of one name afterwards.
+ADDITIVE = False
 
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -8,8 +8,7 @@ revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None
-# True when the program of the release before runs on these tables too: only new tables, and columns that may be empty.
-# Then a release can be taken back without losing what was written since. A test compares it with what the migration does.
+# An older program would mark what comes by other rules than `chosen` says, and get again what was dropped.
 ADDITIVE = False
 
 # Spelled out here, so that a later change of eduhub/db.py does not change what this migration did.

@@ -7,6 +7,8 @@ revision = "0020"
 down_revision = "0019"
 branch_labels = None
 depends_on = None
+# An older program neither reads nor writes this table.
+ADDITIVE = True
 
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

@@ -1,18 +1,20 @@
 """A migration that says it only adds does only add; what came for a table before it was known is taken up with it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import alembic.command
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, Table, inspect, text
 
 from eduhub import changes
 from eduhub.changes import FieldChange
 from eduhub.db import Database
 from eduhub.errors import NewerTables
 from eduhub.ops import migrate
+from eduhub.sync.models import Node
 from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.uids import new_uid
 
@@ -110,6 +112,56 @@ def test_what_came_for_a_table_and_a_column_before_they_were_known_is_taken_up(e
         assert {name: getattr(session.get_one(ReleaseOffer, row), name) for name in values} == values
         assert session.get(ReleaseOffer, wrong) is None
         assert migrate.current(database) == migrate.head()
+
+
+def test_what_came_while_an_older_program_ran_on_these_tables_is_taken_up_when_the_newer_one_is_back(
+    empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, row = empty_database, new_uid()
+    migrate.bring_up(database, tmp_path)
+    newest, known = migrate.head(), migrate._known()
+    noted = {"revision": newest, "goes_back_to": ["0001"]}
+    (tmp_path / "tables.json").write_text(json.dumps(noted))
+    # The program before: it knows neither the newest migration, nor the table of offers, nor a column of nodes.
+    older = MetaData()
+    for name, table in migrate.METADATA.tables.items():
+        if name != "release_offer":
+            Table(name, older, *(Column(column.name) for column in table.columns if (name, column.name) != ("node", "ended_on")))
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "METADATA", older)
+        before.setattr(migrate, "head", lambda: "0001")
+        before.setattr(migrate, "_known", lambda: known - {newest})
+        migrate.bring_up(database, tmp_path)
+        with database.write() as session:
+            node = Node(name="shuanghu-3", org_uid=new_uid(), site_uid=new_uid(), signing_public="1", sealing_public="2", certificate={})
+            session.add(node)
+            session.flush()
+            offer = {"org_uid": node.org_uid, "release_id": "a" * 64, "version": "9.0", "paused": False}
+            came = [FieldChange("release_offer", row, name, 5, new_uid(), node.org_uid, value, 0) for name, value in offer.items()]
+            came.append(FieldChange("node", node.uid, "ended_on", 5, new_uid(), node.org_uid, "2026-11-25", 0))
+            changes.merging.record(session, came, made_here=False)
+            node_uid = node.uid
+    with database.read() as session:
+        assert session.get(ReleaseOffer, row) is None
+    migrate.bring_up(database, tmp_path)
+    with database.read() as session:
+        assert session.get_one(ReleaseOffer, row).version == "9.0"
+        assert session.get_one(Node, node_uid).ended_on == "2026-11-25"
+    assert not (tmp_path / "older.json").exists()
+
+
+def test_two_older_programs_leave_what_the_older_of_them_knew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (("a",), ("a", "b")):
+        metadata = MetaData()
+        Table("child", metadata, *(Column(name) for name in columns))
+        monkeypatch.setattr(migrate, "METADATA", metadata)
+        migrate._note_what_is_known(tmp_path)
+        assert json.loads((tmp_path / "older.json").read_bytes()) == {"child": ["a"]}
+
+
+def test_every_migration_since_releases_travel_says_whether_it_only_adds() -> None:
+    silent = [script.revision for script in SCRIPTS if script.revision > "0009" and not isinstance(getattr(script.module, "ADDITIVE", None), bool)]
+    assert silent == []
 
 
 def test_a_migrations_template_asks_whether_it_only_adds() -> None:
