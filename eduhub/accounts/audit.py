@@ -26,7 +26,7 @@ ACTIONS = frozenset({
     "schools.add_group", "schools.add_organisation", "schools.box_policy", "schools.change_calendar",
     "schools.children_sign_in",
     "schools.consent", "schools.consent_ended", "schools.enrol", "schools.leave", "schools.move_child", "schools.withdraw",
-    "sync.change_offer", "sync.offer_version", "sync.lose_box", "sync.new_code", "sync.replace_box", "sync.report_stolen", "sync.revoke_box", "sync.two_machines", "user.add",
+    "sync.change_offer", "sync.join_box", "sync.offer_version", "sync.lose_box", "sync.new_code", "sync.replace_box", "sync.report_stolen", "sync.revoke_box", "sync.two_machines", "user.add",
 })
 # fmt: on
 PUT_ASIDE = "sync.put_aside"

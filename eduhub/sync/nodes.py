@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
+from eduhub.accounts import audit
 from eduhub.delivery.models import TrustedKey
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadInput, BadSignature, JoinRefused, NotFound
@@ -128,7 +129,7 @@ def accept(session: Session, installation: Installation, request: Any) -> dict[s
     code.used_by_node_uid, code.used_ms = node_uid, clock.now_ms()
     if old is not None:
         replacing.take_over(session, installation, old, node)
-    session.flush()
+    audit.note(session, "sync.join_box", by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
     return _answer(session, installation, node, request["nonce"])
 
 

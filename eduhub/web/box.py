@@ -5,7 +5,7 @@ A child is told what is here and whether the link is; disk, battery, versions an
 
 from dataclasses import replace
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import func, select
@@ -50,14 +50,16 @@ def status() -> ResponseReturnValue:
 @guard.allow(TEACHES_SOMEWHERE)
 @caches("no-store")
 def fetch_first(lesson_uid: str) -> ResponseReturnValue:
-    """A lesson of this box's plan is wanted now, before all others; `off` takes the wish back."""
+    """A lesson is wanted now, before all others; `off` takes the wish back. Leads back to the page it was said on."""
+    uid, said_at = uid_of(lesson_uid), request.form.get("school", "")
+    back = url_for("box_traffic.receipt", org_uid=uid_of(said_at)) if said_at else url_for("box.status")
     with writing(travels=False) as session:
-        uid = uid_of(lesson_uid)
         if request.form.get("off"):
             wishes.take_back(session, uid)
         else:
             wishes.make(session, guard.here().steady, uid)
-    return redirect(url_for("box.status"), 303)
+            flash(gettext("This lesson comes next."))
+    return redirect(back, 303)
 
 
 def _of_adults(session: Session, org_uid: str | None) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from eduhub import clock
+from eduhub.accounts.models import AuditEntry
 from eduhub.delivery.models import PinnedRoot
 from eduhub.errors import AlreadyJoined, BadSignature, JoinRefused, LinkDown, NodeRefused
 from eduhub.installation import Installation
@@ -71,6 +72,8 @@ def test_an_answer_that_was_lost_is_given_again(hub: Hub, box: Installation) -> 
     node = join(hub, box, code)
     with hub.here.database.read() as session:
         assert session.scalars(select(Node.uid)).all() == [node.uid]
+        written_down = session.scalars(select(AuditEntry).where(AuditEntry.action == "sync.join_box")).all()
+        assert [(row.subject_uid, row.org_uid, row.by_uid) for row in written_down] == [(node.uid, node.org_uid, None)], "once"
 
 
 def test_a_code_runs_out_by_running_time(hub: Hub, box: Installation) -> None:

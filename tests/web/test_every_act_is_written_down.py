@@ -23,6 +23,7 @@ OPENERS = {"writing", "undoable"}
 NOT_WRITTEN_DOWN = {
     "box.fetch_first": "says in which order the box fetches, for a week at most",
     "edge.writing": "opens it for the views that write something down in it",
+    "first_start._count_try": "counts a try, and keeps neither name nor address",
     "accounts/limits.take": "counts a try, and keeps neither name nor address",
     "accounts/limits.give_back": "uncounts one",
     "accounts/sign_in._sign_in": "signing in is in the table of sign-ins",
@@ -37,6 +38,7 @@ NOT_WRITTEN_DOWN = {
     "teaching/previewing.preview": "makes a package for the reader alone, who only looks",
 }
 WRITTEN_DOWN_BELOW = {
+    "first_start.join": ("eduhub.sync.nodes", "accept"),  # by the hub: nobody has signed in at a box that belongs to nobody
     "teaching/courses.publish": ("eduhub.courses.publishing", "publish"),
     "teaching/courses.withdraw": ("eduhub.courses.publishing", "withdraw"),
     "teaching/reviewing.publish": ("eduhub.courses.publishing", "publish"),

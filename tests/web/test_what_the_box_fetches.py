@@ -122,12 +122,14 @@ def test_a_box_shows_where_the_megabytes_went_and_what_had_to_go(box: Installati
     for words in ("Everything else", "What made room for others", "not here any more", "There is no room for these"):
         assert words in page, words
     assert page.index("Water") < page.index("Everything else") < page.index("Ice")
-    assert sent(pema, f"/schools/{org}/traffic/now", {"lesson": ice}).status_code == 303
+    back = sent(pema, f"/box/first/{ice}", {"school": org})
+    assert (back.status_code, back.location) == (303, f"/schools/{org}/traffic")
     assert "comes next" in pema.get(f"/schools/{org}/traffic").text
     with box.database.read() as session:
         assert session.scalars(select(Wish.lesson_uid)).all() == [ice]
-    assert sent(pema, f"/schools/{org}/traffic/now", {"lesson": new_uid()}).status_code == 404
-    assert sent(pema, f"/schools/{org}/traffic/now", {"lesson": "' or 1"}).status_code == 404
+    assert sent(pema, f"/box/first/{new_uid()}", {"school": org}).status_code == 404
+    assert sent(pema, "/box/first/' or 1", {"school": org}).status_code == 404
+    assert sent(pema, f"/box/first/{ice}", {"school": "//elsewhere.example"}).status_code == 404
 
 
 def test_when_the_days_megabytes_are_used_up_the_page_says_so(box: Installation) -> None:

@@ -63,6 +63,7 @@ WORDS = {
     "schools.move_child": N_("moved a child to another class"),
     "schools.withdraw": N_("took a child out of a class"),
     "sync.change_offer": N_("changed what version a place is offered"),
+    "sync.join_box": N_("a box joined with its code"),
     "sync.lose_box": N_("shut out a box that was lost, and ended its school's cards"),
     "sync.new_code": N_("made a code for a box"),
     "sync.offer_version": N_("offered a version of EduHub"),

@@ -1,12 +1,11 @@
-"""At a box: where the megabytes went, what had to go for lack of room, and 'fetch this lesson now'. For the school's admin."""
+"""At a box: where the megabytes went, and what had to go for lack of room. For the school's admin."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -19,8 +18,8 @@ from eduhub.schools.models import Organisation
 from eduhub.sync import allowing, traffic, wishes
 from eduhub.sync.models import Dropped, NoRoom
 from eduhub.web import plots
-from eduhub.web.edge import reading, row_of, writing
-from eduhub.web.rights import SCHOOL
+from eduhub.web.edge import reading, row_of
+from eduhub.web.rights import SCHOOL, TEACHES_SOMEWHERE
 
 bp = Blueprint("box_traffic", __name__)
 DAYS, MOST = 30, 20
@@ -63,19 +62,8 @@ def receipt(org_uid: str) -> ResponseReturnValue:
             "school/box_traffic.html", school=school, now=now, verdict=verdict, days=days, top=top, rows=rows[:MOST],
             path=plots.bars([count for _day, count in days], top), total=sum(count for _day, count in days), more=len(rows) - MOST,
             gone=_gone(session, zone), no_room=_no_room(session), missing=_missing(session), wished=set(wishes.alive(session)),
-            is_dated=traffic.is_dated(at_ms),
+            is_dated=traffic.is_dated(at_ms), may_wish=guard.may(TEACHES_SOMEWHERE),
         )  # fmt: skip
-
-
-@bp.post("/schools/<org_uid>/traffic/now")
-@guard.allow(SCHOOL)
-@caches("no-store")
-def wish(org_uid: str) -> ResponseReturnValue:
-    """Fetch a lesson before all others."""
-    with writing(travels=False) as session:
-        wishes.make(session, guard.here().steady, request.form.get("lesson", ""))
-    flash(gettext("This lesson comes next."))
-    return redirect(url_for("box_traffic.receipt", org_uid=org_uid), 303)
 
 
 def _days(session: Session, at_ms: int, zone: str) -> list[tuple[str, int]]:

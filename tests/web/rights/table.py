@@ -62,7 +62,6 @@ TABLE: dict[str, frozenset[str]] = {
     "POST /schools/<org_uid>/fetching": SCHOOL,
     "POST /schools/<org_uid>/fetching/courses/<course_uid>": SCHOOL,
     "GET /schools/<org_uid>/traffic": SCHOOL,
-    "POST /schools/<org_uid>/traffic/now": SCHOOL,
     "GET /schools/<org_uid>/children-sign-in": SCHOOL,
     "POST /schools/<org_uid>/children-sign-in": SCHOOL,
     "POST /people/<person_uid>/pictures/forget": SCHOOL,
