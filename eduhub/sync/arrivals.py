@@ -1,6 +1,6 @@
 """Hub: at which schools a lesson has arrived, by what their boxes have said.
 
-A box says `arrived` when it can show a package, and `no_disk` when it has no room; how far it has read the catalog
+A box says `arrived` when it can show a package, `dropped` when it let it go for another, and `no_disk` when it has no room; how far it has read the catalog
 it says each time it calls. Boxes' clocks are wrong, so what was said later is what came home later: each
 word is written down here as it comes, in the order of the box's own numbers. A state is the one that is proved:
 a box that has said nothing of a lesson is on its way only if it is known to have read of it.
@@ -29,10 +29,11 @@ from eduhub.schools import calendars, organisations
 from eduhub.schools.models import Group
 from eduhub.sync.models import Arrival, Node, NodeContact
 
-HERE, EARLIER, ON_ITS_WAY, NO_DISK, NOT_TOLD = "here", "earlier", "on_its_way", "no_disk", "not_told"
+HERE, EARLIER, ON_ITS_WAY, GONE, NO_DISK, NOT_TOLD = "here", "earlier", "on_its_way", "gone", "no_disk", "not_told"
 _SHOWN = frozenset({HERE, EARLIER})
 # Of several boxes of one school the state of the one that is worst off counts.
-_WORST_FIRST = (NOT_TOLD, NO_DISK, ON_ITS_WAY, EARLIER, HERE)
+_WORST_FIRST = (NOT_TOLD, NO_DISK, GONE, ON_ITS_WAY, EARLIER, HERE)
+_KINDS = frozenset({"arrived", "dropped", "no_disk"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Reach:
 
 def note(session: Session, node: Node, event: Event) -> None:
     """Write down what a box says of itself; call it once for each event that counts, in the order they came home."""
-    if event.context != "system" or event.quarantined is not None or event.kind not in {"arrived", "no_disk"}:
+    if event.context != "system" or event.quarantined is not None or event.kind not in _KINDS:
         return
     contact = session.get(NodeContact, node.uid)
     if contact is None:
@@ -71,6 +72,11 @@ def note(session: Session, node: Node, event: Event) -> None:
         session.add(contact)
     if event.kind == "no_disk":
         contact.disk_full_ms = clock.now_ms()
+        return
+    if event.kind == "dropped":
+        gone = session.get(Arrival, (node.uid, event.lesson_uid)) if event.lesson_uid else None
+        if gone is not None and gone.package_id == event.part:  # of what it was never said to have, or an earlier one, it says nothing
+            gone.dropped_ms = clock.now_ms()
         return
     contact.disk_full_ms = None
     package = session.get(PackageRow, event.part) if event.part else None
@@ -81,7 +87,7 @@ def note(session: Session, node: Node, event: Event) -> None:
         row = Arrival(node_uid=node.uid, lesson_uid=package.lesson_uid, revision=0)
         session.add(row)
     if package.revision >= row.revision:
-        row.package_id, row.revision, row.told_ms = package.id, package.revision, clock.now_ms()
+        row.package_id, row.revision, row.told_ms, row.dropped_ms = package.id, package.revision, clock.now_ms(), None
     session.flush()
 
 
@@ -118,6 +124,7 @@ class _Said:
     package_id: str
     told_ms: int
     is_withdrawn: bool
+    dropped_ms: int | None
 
 
 def _boxes(session: Session, course: Course) -> dict[str, list[_Box]]:
@@ -161,13 +168,13 @@ def _packages(session: Session, lessons: Mapping[str, Lesson]) -> dict[str, tupl
 
 def _said(session: Session, lesson_uids: Iterable[str]) -> dict[str, dict[str, _Said]]:
     rows = session.execute(
-        select(Arrival.lesson_uid, Arrival.node_uid, Arrival.package_id, Arrival.told_ms, PackageRow.withdrawn)
+        select(Arrival.lesson_uid, Arrival.node_uid, Arrival.package_id, Arrival.told_ms, PackageRow.withdrawn, Arrival.dropped_ms)
         .join(PackageRow, PackageRow.id == Arrival.package_id)
         .where(Arrival.lesson_uid.in_(list(lesson_uids)))
     )
     found: dict[str, dict[str, _Said]] = {}
-    for lesson_uid, node_uid, package_id, told_ms, is_withdrawn in rows:
-        found.setdefault(lesson_uid, {})[node_uid] = _Said(package_id, told_ms, is_withdrawn)
+    for lesson_uid, node_uid, package_id, told_ms, is_withdrawn, dropped_ms in rows:
+        found.setdefault(lesson_uid, {})[node_uid] = _Said(package_id, told_ms, is_withdrawn, dropped_ms)
     return found
 
 
@@ -181,8 +188,8 @@ def _at_school(
 
 def _at_box(box: _Box, newest: tuple[str, int | None] | None, said: _Said | None) -> tuple[str, int | None]:
     if said is not None and newest is not None and said.package_id == newest[0]:
-        return HERE, said.told_ms
-    if said is not None and not said.is_withdrawn:
+        return (HERE, said.told_ms) if said.dropped_ms is None else (GONE, said.dropped_ms)
+    if said is not None and not said.is_withdrawn and said.dropped_ms is None:
         return EARLIER, said.told_ms
     if box.disk_full_ms is not None:
         return NO_DISK, box.disk_full_ms

@@ -22,7 +22,7 @@ from eduhub.delivery.blobs import BlobStore
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.learning.models import Progress
-from eduhub.sync import traffic
+from eduhub.sync import reporting, traffic
 from eduhub.sync.fetching.finding import Found
 from eduhub.sync.fetching.wanted import NEXT, NOW, TAUGHT, Want, When
 from eduhub.sync.models import Dropped, NoRoom, OutboxRow
@@ -176,7 +176,9 @@ def _at_work(session: Session, installation: Installation) -> set[str]:
 
 
 def let_go(session: Session, installation: Installation, chosen: Sequence[Victim]) -> None:
-    """Show these parts no more, want them no more, and write down what they were. Their files go later (`clear_away`)."""
+    """Show these parts no more, want them no more, and write down what they were; report each lesson that can be watched no
+    more. Their files go later (`clear_away`).
+    """
     at_ms, steady_s = traffic.now_ms(session, installation.steady), int(installation.steady.now_s())
     for victim in chosen:
         parts = session.scalars(select(PartRow).where(PartRow.package_id == victim.package_id, PartRow.sha256.in_(victim.parts))).all()
@@ -185,7 +187,10 @@ def let_go(session: Session, installation: Installation, chosen: Sequence[Victim
                 package_id=victim.package_id, sha256=part.sha256, lesson_uid=victim.lesson_uid, bytes=part.bytes,
                 is_floor=part.is_floor, why=NO_ROOM, at_ms=at_ms, steady_s=steady_s, is_unlinked=False,
             ))  # fmt: skip
+        was_shown = session.get_one(PackageRow, victim.package_id).floor_held
         holding.let_go(session, victim.package_id, victim.parts)
+        if was_shown and not session.get_one(PackageRow, victim.package_id).floor_held:
+            reporting.note(session, installation, "dropped", package_id=victim.package_id)
 
 
 def note_no_room(session: Session, installation: Installation, lessons: dict[str, int]) -> None:

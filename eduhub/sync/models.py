@@ -54,6 +54,7 @@ class Arrival(Base):
     package_id: Mapped[str] = mapped_column(String(64))
     revision: Mapped[int]
     told_ms: Mapped[int]  # when the hub was told, by the hub's clock
+    dropped_ms: Mapped[int | None]  # when it was told that the box let it go again
 
 
 class JoinCode(Base):

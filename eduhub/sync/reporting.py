@@ -1,4 +1,4 @@
-"""Node: what the box itself reports home: a lesson has arrived, the disk is full.
+"""Node: what the box itself reports home: a lesson has arrived, or went for lack of room, the disk is full.
 
 Such events have the context `system` and no actor. They are appended and queued in one transaction.
 

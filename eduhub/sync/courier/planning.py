@@ -74,7 +74,7 @@ def _of_node(session: Session, node: Node) -> Iterable[Item]:
     today = schedule_clock.day(calendars.zone_of(session, node.org_uid), clock.now_ms()) or ""
     want, days = known_want(session, node), _days(session, node.org_uid, today)
     arrived = set() if want is not None else set(
-        session.scalars(select(Arrival.package_id).where(Arrival.node_uid == node.uid))
+        session.scalars(select(Arrival.package_id).where(Arrival.node_uid == node.uid, Arrival.dropped_ms.is_(None)))
     )  # fmt: skip
     rows = _packages(session, node, today)
     sequences = {name: found.sequence for name, found in published.of(session, [row.id for row in rows]).items()}

@@ -122,7 +122,7 @@ def _make_room(
             no_room[found.lessons[package_id]] = size
         was_noted = session.scalars(select(NoRoom.lesson_uid).limit(1)).first() is not None
     if decision.drop or no_room or was_noted:
-        with installation.database.write() as session:
+        with changes.writing(installation.database) as session:
             evicting.let_go(session, installation, decision.drop)
             evicting.note_no_room(session, installation, no_room)
     if decision.drop:
@@ -144,8 +144,11 @@ def _want_again(installation: Installation, found: Found, spare: int | None) -> 
         for package_id in sorted(again):
             row = session.get(PackageRow, package_id)
             if row is not None and not row.withdrawn:
+                was_shown = row.floor_held
                 choosing.mark(session, package_id, Manifest.from_bytes(row.manifest), found.choices[package_id])
                 holding.reveal_present(session, installation.blobs, package_id)
+                if row.floor_held and not was_shown:
+                    reporting.note(session, installation, "arrived", package_id=package_id)
 
 
 def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool) -> None:

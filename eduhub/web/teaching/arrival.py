@@ -72,6 +72,7 @@ def state_of(word: str) -> states.State:
         arrivals.HERE: states.State(gettext("it is there"), "done", "good"),
         arrivals.EARLIER: states.State(gettext("an earlier version is there, the new one is on its way"), "done", "slow"),
         arrivals.ON_ITS_WAY: states.State(gettext("on its way"), "wait", "slow"),
+        arrivals.GONE: states.State(gettext("not there any more: the box had no room for it"), "no", "bad"),
         arrivals.NO_DISK: states.State(gettext("no room: the disk of the school's box is full"), "no", "bad"),
         arrivals.NOT_TOLD: states.State(gettext("the school's box has not heard of it yet"), "wait"),
     }
