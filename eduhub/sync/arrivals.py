@@ -6,13 +6,14 @@ word is written down here as it comes, in the order of the box's own numbers. A 
 a box that has said nothing of a lesson is on its way only if it is known to have read of it.
 
 Counted are the schools with a box whose classes take the course, or have the lesson in their plan, and that its
-audience takes in; for a course that is open to everybody every school with a box. This is what boxes go by, too
-(fetch.py). A school has a lesson when all its boxes do.
+audience takes in; for a course that is open to everybody every school with a box. A site's policy for the course may
+say otherwise: nothing of it, only what is planned, or all of it. This is what boxes go by, too (`fetching/wanted.py`). A
+school has a lesson when all its boxes that want it do.
 
 This module must not know pages.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -27,9 +28,12 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.learning.models import Event
 from eduhub.schools import calendars, organisations
 from eduhub.schools.models import Group
+from eduhub.sync import policies
+from eduhub.sync.fetching import wanted
 from eduhub.sync.models import Arrival, Node, NodeContact
 
 HERE, EARLIER, ON_ITS_WAY, GONE, NO_DISK, NOT_TOLD = "here", "earlier", "on_its_way", "gone", "no_disk", "not_told"
+NOT_WANTED = "not_wanted"  # of one box only: of several, those that do not want a lesson count for nothing
 _SHOWN = frozenset({HERE, EARLIER})
 # Of several boxes of one school the state of the one that is worst off counts.
 _WORST_FIRST = (NOT_TOLD, NO_DISK, GONE, ON_ITS_WAY, EARLIER, HERE)
@@ -92,19 +96,21 @@ def note(session: Session, node: Node, event: Event) -> None:
 
 
 def of_course(session: Session, course: Course, lessons: Sequence[Lesson], today: str) -> dict[str, Reach]:
-    """Where each published lesson of a course is, by lesson uid. Five questions, however many schools there are."""
+    """Where each published lesson of a course is, by lesson uid. Six questions, however many schools there are."""
     published = {lesson.uid: lesson for lesson in lessons if lesson.state == "published" and lesson.package_id}
     boxes = _boxes(session, course)
     takers, planned = _takers(session, course, today), _planned(session, published)
+    words = policies.words_for(session, course.uid)
     packages = _packages(session, published)
     said = _said(session, published)
     found = {}
     for uid, lesson in published.items():
-        wanting = boxes if course.audience == "open" else {
-            org_uid: nodes for org_uid, nodes in boxes.items() if org_uid in takers or org_uid in planned.get(uid, ())
-        }  # fmt: skip
-        newest = packages.get(str(lesson.package_id))
-        states = (_at_school(org_uid, nodes, newest, said.get(uid, {})) for org_uid, nodes in wanting.items())
+        newest, days = packages.get(str(lesson.package_id)), planned.get(uid, {})
+        wanting = {
+            org_uid: [box for box in nodes if _wants(course, words.get(box.site_uid), org_uid in takers, days.get(org_uid, ()), today)]
+            for org_uid, nodes in boxes.items()
+        }
+        states = (_at_school(org_uid, nodes, newest, said.get(uid, {})) for org_uid, nodes in wanting.items() if nodes)
         found[uid] = Reach(tuple(sorted(states, key=lambda school: (_WORST_FIRST.index(school.state), school.org_uid))))
     return found
 
@@ -115,6 +121,7 @@ def of_course(session: Session, course: Course, lessons: Sequence[Lesson], today
 @dataclass(frozen=True)
 class _Box:
     uid: str
+    site_uid: str
     catalog_sequence: int
     disk_full_ms: int | None
 
@@ -130,16 +137,26 @@ class _Said:
 def _boxes(session: Session, course: Course) -> dict[str, list[_Box]]:
     """The boxes that are in use, by school, of the schools that the course reaches."""
     rows = session.execute(
-        select(Node.uid, Node.org_uid, NodeContact.catalog_sequence, NodeContact.disk_full_ms)
+        select(Node.uid, Node.site_uid, Node.org_uid, NodeContact.catalog_sequence, NodeContact.disk_full_ms)
         .outerjoin(NodeContact, NodeContact.node_uid == Node.uid)
         .where(Node.revoked_on.is_(None), Node.ended_on.is_(None))
         .order_by(Node.uid)
     )
     found: dict[str, list[_Box]] = {}
-    for uid, org_uid, sequence, full_ms in rows:
-        found.setdefault(org_uid, []).append(_Box(uid, sequence or 0, full_ms))
+    for uid, site_uid, org_uid, sequence, full_ms in rows:
+        found.setdefault(org_uid, []).append(_Box(uid, site_uid, sequence or 0, full_ms))
     paths = organisations.paths(session)
     return {org_uid: nodes for org_uid, nodes in found.items() if audience.reaches(course, paths.get(org_uid, (org_uid,)))}
+
+
+def _wants(course: Course, word: str | None, is_taken: bool, days: Collection[str | None], today: str) -> bool:
+    """Whether a box gets a lesson by its site's word for the course (None: none), as `wanted` decides it at the box."""
+    is_planned = bool(days) and wanted.when(days, today).rank < wanted.UNPLANNED
+    if word == policies.NOTHING:
+        return False  # but for a wish, which only the box knows
+    if word == policies.PLANNED:
+        return is_planned
+    return word == policies.ALL or is_taken or bool(days) or course.audience == "open"
 
 
 def _takers(session: Session, course: Course, today: str) -> set[str]:
@@ -147,16 +164,17 @@ def _takers(session: Session, course: Course, today: str) -> set[str]:
     return set(session.scalars(select(Group.org_uid).join(GroupCourse, GroupCourse.group_uid == Group.uid).where(*takes)))
 
 
-def _planned(session: Session, lesson_uids: Iterable[str]) -> dict[str, set[str]]:
+def _planned(session: Session, lesson_uids: Iterable[str]) -> dict[str, dict[str, set[str | None]]]:
+    """The days for which lessons are planned (None: 'next'), by lesson and school."""
     rows = session.execute(
-        select(PlanRow.lesson_uid, Group.org_uid)
+        select(PlanRow.lesson_uid, Group.org_uid, PlanRow.day)
         .join(Group, Group.uid == PlanRow.group_uid)
         .where(PlanRow.lesson_uid.in_(list(lesson_uids)), PlanRow.dropped_on.is_(None))
         .distinct()
     )
-    found: dict[str, set[str]] = {}
-    for lesson_uid, org_uid in rows:
-        found.setdefault(lesson_uid, set()).add(org_uid)
+    found: dict[str, dict[str, set[str | None]]] = {}
+    for lesson_uid, org_uid, day in rows:
+        found.setdefault(lesson_uid, {}).setdefault(org_uid, set()).add(day)
     return found
 
 
@@ -210,14 +228,17 @@ class Day:
 
 
 def of_box(session: Session, node_uid: str, lessons: Sequence[Lesson]) -> dict[str, AtSchool]:
-    """Where published lessons are at one box, by lesson uid."""
+    """Where published lessons that are planned there are at one box, by lesson uid; NOT_WANTED where its site takes nothing of the course."""
     published = {lesson.uid: lesson for lesson in lessons if lesson.state == "published" and lesson.package_id}
     node, contact = session.get_one(Node, node_uid), session.get(NodeContact, node_uid)
-    box = _Box(node_uid, contact.catalog_sequence if contact else 0, contact.disk_full_ms if contact else None)
+    box = _Box(node_uid, node.site_uid, contact.catalog_sequence if contact else 0, contact.disk_full_ms if contact else None)
     packages, said = _packages(session, published), _said(session, published)
+    words = policies.of_site(session, node.site_uid).wanted
     found = {}
     for uid, lesson in published.items():
         state, since_ms = _at_box(box, packages.get(str(lesson.package_id)), said.get(uid, {}).get(node_uid))
+        if words.get(lesson.course_uid) == policies.NOTHING and state not in _SHOWN:
+            state, since_ms = NOT_WANTED, None
         found[uid] = AtSchool(node.org_uid, state, since_ms)
     return found
 

@@ -76,6 +76,16 @@ def of_site(session: Session, site_uid: str | None, sync_window: str = "") -> Ru
     )  # fmt: skip
 
 
+def words_for(session: Session, course_uid: str) -> dict[str, str]:
+    """What sites have said to be wanted of a course (NOTHING, PLANNED, ALL), by site: one question for all of them."""
+    rows = session.scalars(select(CoursePolicy).where(CoursePolicy.course_uid == course_uid).order_by(CoursePolicy.uid))
+    oldest: dict[str, CoursePolicy] = {}
+    for row in rows:
+        oldest.setdefault(row.site_uid, row)
+    words = {site_uid: _usable(row, COURSE_FIELDS).get("wanted") for site_uid, row in oldest.items()}
+    return {site_uid: word for site_uid, word in words.items() if word}
+
+
 def set_site(session: Session, site: Site, **values: Any) -> SitePolicy:
     """Set some fields of a site's policy; None takes one back. Raises BadInput, which says what is wrong."""
     check(values, SITE_FIELDS)

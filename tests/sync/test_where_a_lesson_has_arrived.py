@@ -9,8 +9,9 @@ from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.models import PackageRow
 from eduhub.installation import Installation
-from eduhub.sync import arrivals, reporting
-from eduhub.sync.arrivals import EARLIER, HERE, NO_DISK, NOT_TOLD, ON_ITS_WAY
+from eduhub.schools.models import Site
+from eduhub.sync import arrivals, policies, reporting
+from eduhub.sync.arrivals import EARLIER, HERE, NO_DISK, NOT_TOLD, NOT_WANTED, ON_ITS_WAY
 from eduhub.sync.models import Node, NodeContact
 from tests.sync.world import Hub, School
 
@@ -126,3 +127,46 @@ def test_a_school_with_two_boxes_has_a_lesson_when_both_have_it_and_one_that_is_
     with hub.here.database.write() as session:
         session.get_one(Node, second).revoked_on = "2026-11-25"
     assert states(hub, package) == {school.org: HERE}
+
+
+def say(hub: Hub, school: School, course: str, word: str | None) -> None:
+    with hub.here.database.write() as session:
+        policies.set_course(session, session.get_one(Site, school.site), course, wanted=word)
+
+
+def test_a_school_that_wants_nothing_of_a_course_is_not_counted_as_lacking_it(hub: Hub, make_box: MakeBox) -> None:
+    (one, box), (other, _2) = joined(hub, make_box, "Shuanghu"), joined(hub, make_box, "Nyima")
+    course = hub.course(hub.region, groups=(one, other))
+    package = hub.lesson(course)
+    say(hub, one, course, policies.NOTHING)
+    hub.sync(box)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        lesson, node = session.scalars(select(Lesson)).one(), session.scalars(select(Node).where(Node.org_uid == one.org)).one()
+        assert set(states(hub, package)) == {other.org}
+        assert arrivals.of_box(session, node.uid, [lesson])[lesson.uid].state == NOT_WANTED
+    with box.database.read() as session:
+        assert session.get(PackageRow, package) is None, "the box goes by the same"
+    say(hub, one, course, None)
+    assert set(states(hub, package)) == {one.org, other.org}
+
+
+def test_what_a_school_wants_of_a_course_is_counted_as_its_box_decides(hub: Hub, make_box: MakeBox) -> None:
+    (planned, box), (whole, other) = joined(hub, make_box, "Shuanghu"), joined(hub, make_box, "Nyima")
+    course = hub.course(hub.region, groups=(planned,))
+    packages = [hub.lesson(course, position=number) for number in range(3)]
+    say(hub, planned, course, policies.PLANNED)
+    say(hub, whole, course, policies.ALL)
+    days = {packages[0]: "2026-11-26", packages[1]: "2025-03-01"}  # a day to come, and one that is long over
+    with hub.here.database.write() as session:
+        for package, day in days.items():
+            lesson = session.get_one(PackageRow, package).lesson_uid
+            session.add(PlanRow(org_uid=planned.org, group_uid=planned.group, lesson_uid=lesson, day=day, period=None))
+    counted = {package: set(states(hub, package)) for package in packages}
+    for machine in (box, other):
+        hub.sync(machine)
+    for school, machine in ((planned, box), (whole, other)):
+        with machine.database.read() as session:
+            fetched = {package for package in packages if session.get(PackageRow, package) is not None}
+        assert {package for package in packages if school.org in counted[package]} == fetched
+    assert [len(counted[package]) for package in packages] == [2, 1, 1]

@@ -37,6 +37,7 @@ class Planned:
     day: str  # the first on which it is planned; '' for one that is 'next'
     state: State
     is_there: bool
+    is_wanted: bool = True  # False: the school has chosen to fetch nothing of its course
 
 
 @bp.get("/schools/<org_uid>/boxes/<node_uid>")
@@ -53,7 +54,7 @@ def one(org_uid: str, node_uid: str) -> ResponseReturnValue:
         days = arrivals.by_day(session, node.uid, org_uid)[:DAYS_SHOWN]
         return render_template(
             "school/box_at_hub.html", school=school, node=node, contact=contact, heard=box_states.heard(node, contact),
-            planned=planned, missing=[row for row in planned if not row.is_there], days=days,
+            planned=planned, missing=[row for row in planned if row.is_wanted and not row.is_there], days=days,
             most=max((day.bytes for day in days), default=1) or 1, oversees=oversees, form=NameForm(), wrong=request.args.get("wrong") == "name",
             **_said(session, node, today(session, org_uid)),
         )
@@ -141,7 +142,8 @@ def _planned(session: Session, node: Node, day: str) -> Sequence[Planned]:
     order = sorted(lessons, key=lambda uid: (first[uid], uid))
     return [
         Planned(
-            lessons[uid], "" if first[uid] == "9" else first[uid], arrival.state_of(found[uid].state), found[uid].is_shown
+            lessons[uid], "" if first[uid] == "9" else first[uid], arrival.state_of(found[uid].state), found[uid].is_shown,
+            found[uid].state != arrivals.NOT_WANTED,
         )
         for uid in order
         if uid in found

@@ -73,6 +73,7 @@ def state_of(word: str) -> states.State:
         arrivals.EARLIER: states.State(gettext("an earlier version is there, the new one is on its way"), "done", "slow"),
         arrivals.ON_ITS_WAY: states.State(gettext("on its way"), "wait", "slow"),
         arrivals.GONE: states.State(gettext("not there any more: the box had no room for it"), "no", "bad"),
+        arrivals.NOT_WANTED: states.State(gettext("not fetched: the school has chosen so for this course"), "no"),
         arrivals.NO_DISK: states.State(gettext("no room: the disk of the school's box is full"), "no", "bad"),
         arrivals.NOT_TOLD: states.State(gettext("the school's box has not heard of it yet"), "wait"),
     }
