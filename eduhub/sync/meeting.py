@@ -2,7 +2,7 @@
 
 A round is full when something waits here, when the hub says that something moved, when the last one left something to be
 fetched, and once an hour: only its answers are signed, and only they tell the time. All others are one poll on the warm
-connection. Nothing is kept on the disk; after a start the first round is a full one.
+connection, and over the same one, every quarter of an hour or when it changed, what the box says of itself (`saying`). Nothing is kept on the disk; after a start the first round is a full one.
 
 This module must not know what a round does.
 """
@@ -30,6 +30,7 @@ log = logs.logger(__name__)
 FULL_EVERY_S = 3600.0
 # Something is left that may not be fetched now: the hours, a budget or the disk are looked at again so often.
 LEFT_AGAIN_S = 300.0
+SAID_EVERY_S = 120.0  # an idle box looks so often whether it has something to say of itself
 NOTED_EVERY_MS = 5 * 60_000  # "last contact" of an idle box, so that its disk is not written each minute
 
 
@@ -44,6 +45,7 @@ class Meeting:
     chance: Callable[[], float] = random.random
     kept: Kept | None = None
     full_due_s: float = 0.0
+    say_due_s: float = 0.0
     polls: int = 0  # that were enough
 
     def turn(self, on_progress: Callable[[float], None]) -> RoundReport:
@@ -88,6 +90,8 @@ class Meeting:
         if not 0 <= clock.now_ms() - noted_ms < NOTED_EVERY_MS:
             with self.installation.database.write() as session:
                 session.get_one(Upstream, self.kept.url).last_contact_ms = clock.now_ms()
+        if self.now_s() >= self.say_due_s:
+            self.say_due_s = self.now_s() + SAID_EVERY_S
             saying.say(self.installation, self.kept.link)
         return True
 
@@ -100,6 +104,7 @@ class Meeting:
         if report.ran:
             wait_s = FULL_EVERY_S if report.has_all else LEFT_AGAIN_S if report.was_held_back else 0.0
             self.full_due_s = self.now_s() + wait_s * (0.9 + 0.2 * self.chance())
+            self.say_due_s = self.now_s() + SAID_EVERY_S
         return report
 
 

@@ -1,4 +1,4 @@
-"""Node: tells the hub what this box has to say of itself, in a round, when it changed or a quarter of an hour is over.
+"""Node: tells the hub what this box has to say of itself, in a round or between two, when it changed or a quarter of an hour is over.
 
 It never holds anything up: what the hub does not take (one of an older release has no such address) is said again later.
 This module must not know what is said (`box_status`).
@@ -21,7 +21,7 @@ _TWENTIETHS, _FIFTHS = 20, 5
 
 
 def say(installation: Installation, link: Link) -> bool:
-    """Whether it was said just now."""
+    """Whether it was said just now. Raises LinkDown where the hub asks for a pause: that is obeyed, whoever hears of it."""
     with installation.database.read() as session:
         node = joining.own_node(session)
         before = session.get(StatusSaid, 1)
@@ -37,6 +37,8 @@ def say(installation: Installation, link: Link) -> bool:
         link.post(f"{PREFIX}/status", box_status.packed(document), "application/octet-stream")
         is_said = True
     except EduHubError as error:
+        if "retry_after_s" in error.facts:
+            raise
         log.info("the hub did not take what this box says of itself", error_code=error.code)
         is_said = False
     with installation.database.write() as session:
