@@ -1,6 +1,6 @@
 """Hub: fill a stick for one box or several. What comes home with it is taken first.
 
-The order of writing: how far the hub is with each box's outbox, the catalog, the school streams, then blobs in the order
+The order of writing: how far the hub is with each box's outbox, the catalog, the school streams and grants, then blobs in the order
 of `planning`. What is on the stick and is what its name says is not written again: what this trip's journal names is
 taken for written, other files are read once and judged by their hash. The journal begins anew with each want-list, so
 that a file which went bad on the way is found out when its box goes on lacking it.
@@ -19,13 +19,14 @@ from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadInput, BlobMissing, NoCourier, NotFound, StickFull
 from eduhub.installation import Installation
-from eduhub.signing import sha256_hex
+from eduhub.signing import canonical, sha256_hex
 from eduhub.sync import auth, stream_pages, streams
 from eduhub.sync.courier import about, layout, planning, receiving, sealing
 from eduhub.sync.courier.layout import Parts
 from eduhub.sync.courier.planning import FLOOR, Item
 from eduhub.sync.courier.reports import Exported
 from eduhub.sync.courier.stick import BLOCK_BYTES, Stick
+from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node
 
 log = logs.logger(__name__)
@@ -94,6 +95,7 @@ class _Export:
         self._write_catalog()
         for node in self._nodes:
             self._write_stream(node)
+            self._write_grant(node)
         self._stick.settle()
         with self._installation.database.read() as session:
             items = planning.lacking(session, self._nodes)
@@ -136,6 +138,11 @@ class _Export:
         for name in self._stick.names(folder, layout.STREAM_FILE, limit=layout.MAX_STREAM_FILES):
             if name not in keep:
                 self._stick.remove((*folder, name))
+
+    def _write_grant(self, node: Node) -> None:
+        with self._installation.database.read() as session:
+            granted = grants.make(session, self._installation, node)
+        self._stick.write(layout.grant(node.uid), [canonical(granted)])
 
     def _pages(self, node: Node) -> Iterator[tuple[Parts, bytes]]:
         installation = self._installation

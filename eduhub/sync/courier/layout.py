@@ -17,7 +17,7 @@ Parts = tuple[str, ...]  # a path below the folder
 
 ABOUT: Parts = ("about.json",)
 JOURNAL: Parts = ("written.txt",)
-BLOBS, CATALOG, STREAM, WANT, HOME, ACKS = "blobs", "catalog", "stream", "want", "home", "acks"
+BLOBS, CATALOG, STREAM, WANT, HOME, ACKS, GRANTS = "blobs", "catalog", "stream", "want", "home", "acks", "grants"
 
 MAX_ABOUT_BYTES = 64 << 10
 MAX_JOURNAL_BYTES = 32 << 20
@@ -25,6 +25,7 @@ MAX_WANT_BYTES = 256 << 10
 MAX_HOME_BYTES = 4 << 20  # a batch of 1 MiB or a page of 2, in base64, signed and sealed
 MAX_ACKS_BYTES = 256 << 10
 MAX_STREAM_BYTES = 4 << 20
+MAX_GRANT_BYTES = 1 << 20  # of 20,000 courses
 
 # So many names of one folder are looked at; who made more of them is no hub of ours.
 MAX_NODES, MAX_HOME_FILES, MAX_STREAM_FILES, MAX_BLOBS_A_FOLDER = 2_000, 20_000, 20_000, 20_000
@@ -84,3 +85,8 @@ def page_home(node_uid: str, upto: int) -> Parts:
 def acks(node_uid: str) -> Parts:
     """How far the hub is with a box's outbox."""
     return ACKS, f"{node_uid}.json"
+
+
+def grant(node_uid: str) -> Parts:
+    """What a box may have of other boxes."""
+    return GRANTS, f"{node_uid}.json"

@@ -1,6 +1,6 @@
 """Box: take in what a stick brings, then give it what goes home. A straight list; each step may be killed and repeated.
 
-epoch -> catalog -> time -> acknowledgements -> school stream -> parts -> (giving)
+epoch -> catalog -> time -> acknowledgements -> school stream -> grant -> parts -> (giving)
 
 The steps are those of a round, and the same functions do them. Where a step cannot be done (a page that was torn, a
 stick that is older than what the link has brought since), the others are done all the same. Nothing on a stick is
@@ -9,6 +9,7 @@ believed but what is signed under the pinned root; and nothing goes back because
 This module must not know how bytes lie on the stick (`folder`, `stick`).
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -39,6 +40,7 @@ from eduhub.sync.courier.reports import TakenIn
 from eduhub.sync.courier.stick import Stick
 from eduhub.sync.fetching import fetch, finding, wanted
 from eduhub.sync.ledger import Ledger
+from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node, Upstream
 
 log = logs.logger(__name__)
@@ -74,6 +76,7 @@ class _Taking:
             self._step("acknowledgements", self._read_acknowledgements)
             self._on_progress(0.05)
             self._step("stream", self._read_stream)
+            self._step("grant", self._read_grant)
             self._on_progress(0.1)
             self._step("parts", self._fetch)
             rounds.tidy(self._installation)
@@ -165,6 +168,20 @@ class _Taking:
                 at = self._upstream(session).stream_sequence
             if after <= at < upto:
                 self._step("stream", lambda place=(epoch, after, upto): self._take_page(node_uid, *place))  # type: ignore[misc]
+
+    def _read_grant(self) -> None:
+        """What this box may have of other boxes, until the hub says so anew; an older one than the one here changes nothing."""
+        with self._installation.database.read() as session:
+            node_uid = self._upstream(session).node_uid
+        payload = self._stick.read(layout.grant(node_uid), max_bytes=layout.MAX_GRANT_BYTES)
+        if payload is None:
+            return
+        try:
+            found = json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise BadFormat("a grant is JSON") from error
+        with self._installation.database.write() as session:
+            grants.take(session, self._installation, found)
 
     def _take_page(self, node_uid: str, epoch: int, after: int, upto: int) -> None:
         installation = self._installation
