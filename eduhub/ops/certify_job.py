@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
-from eduhub.errors import CertificateNotMade
+from eduhub.errors import BadFormat, CertificateNotMade
 from eduhub.installation import JobContext
 from eduhub.jobs import queue
 from eduhub.sync import certificates, joining
@@ -32,10 +33,15 @@ def make(context: JobContext, node_uid: str) -> None:
     """Hub: have one made. Raises CertificateNotMade; the one before stays, and the next hour tries again."""
     here = context.installation
     with here.database.read() as session:
-        csr = session.get_one(BoxCertificate, node_uid).csr
+        row = session.get_one(BoxCertificate, node_uid)
+        csr, name = row.csr, row.name
+    try:  # written anew, so that the program reads in it what was checked, and nothing beside it
+        checked = certificates.read_request(csr, name).public_bytes(Encoding.PEM)
+    except BadFormat as error:
+        raise CertificateNotMade(error.detail) from error
     with tempfile.TemporaryDirectory(dir=here.settings.data_dir / "work", prefix="certificate-") as folder:
         asked, made = Path(folder) / "request.pem", Path(folder) / "chain.pem"
-        asked.write_text(csr, encoding="ascii")
+        asked.write_bytes(checked)
         _run([*shlex.split(here.settings.certificate_command), str(asked), str(made)], Path(folder))
         try:
             pem = made.read_bytes()[: certificates.MOST_CHAIN_BYTES].decode("ascii")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -36,18 +36,23 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?")
 
 
 def read_request(pem: str, name: str) -> x509.CertificateSigningRequest:
-    """A request for this very name and no other, with a P-256 key that signed it. Raises BadFormat."""
+    """A request for this very name and no other, with a P-256 key that signed it. Raises BadFormat.
+
+    The subject counts too: programs that ask authorities ask for its common name beside the alternative names.
+    """
     try:
         found = x509.load_pem_x509_csr(pem.encode("ascii"))
         is_signed = found.is_signature_valid
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound, InvalidSignature) as error:
+        asked = list(found.extensions)
+        subject, key = [(part.oid, part.value) for part in found.subject], found.public_key()
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, InvalidSignature, UnsupportedAlgorithm) as error:
         raise BadFormat("not a request for a certificate") from error
-    key = found.public_key()
     if not is_signed or not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise BadFormat("a request is signed by a P-256 key")
-    if list(names) != [x509.DNSName(name)]:
+    if [extension.value for extension in asked] != [x509.SubjectAlternativeName([x509.DNSName(name)])]:
         raise BadFormat("a request is for the box's own name")
+    if subject not in ([], [(NameOID.COMMON_NAME, name)]):
+        raise BadFormat("the subject of a request is the box's own name, or nothing")
     return found
 
 
@@ -85,7 +90,9 @@ def take_request(session: Session, installation: Installation, node: Node, asked
             row = BoxCertificate(node_uid=node.uid, name=name, csr=csr, chain=None, not_after_ms=None, due_ms=0)
             session.add(row)
         elif (row.csr, row.name) != (csr, name):  # a new key or domain: the old chain fits it no more
-            row.csr, row.name, row.chain, row.not_after_ms, row.due_ms = csr, name, None, None, 0
+            row.csr, row.name, row.chain, row.not_after_ms = csr, name, None, None
+            # Not at once: a box that asks anew all the time would use up what an authority makes for the whole domain.
+            row.due_ms = min(row.due_ms, clock.now_ms() + AGAIN_MS)
         session.flush()
     return {"domain": domain, "chain": row.chain if row is not None and csr is not None else None}
 

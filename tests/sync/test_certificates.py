@@ -4,11 +4,13 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
 from eduhub import clock
@@ -196,6 +198,58 @@ def test_nobody_asks_for_anothers_name(make_hub: Callable[[str], Hub], make_box:
     uid = hub.join(second, school, "shuanghu-2")
     with Link("http://hub.test", node_uid=uid, key=second.keys.node_signing, transport=hub.wire) as link, pytest.raises(BadFormat):
         certificates.ask(second, link, "shuanghu-1")
+
+
+def request_for(name: str, *, common_name: str = "", organisation: str = "", extension: x509.ExtensionType | None = None) -> str:
+    """A request with more in it than a box of ours writes."""
+    subject = [(NameOID.COMMON_NAME, common_name), (NameOID.ORGANIZATION_NAME, organisation)]
+    made = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([x509.NameAttribute(*part) for part in subject if part[1]]))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    made = made if extension is None else made.add_extension(extension, critical=True)
+    return made.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize("more", [
+    {"common_name": "hub.example.org"}, {"common_name": "shuanghu-1.boxes.example.org"}, {"common_name": NAME, "organisation": "County"},
+    {"extension": x509.BasicConstraints(ca=True, path_length=None)},
+])  # fmt: skip
+def test_nothing_else_is_asked_for_in_the_subject_of_a_request_or_beside_it(
+    make_hub: Callable[[str], Hub], box: Installation, command: Callable[..., str], more: dict[str, Any]
+) -> None:
+    hub = make_hub(command())
+    node_uid = hub.join(box, hub.school("Shuanghu"))
+    with Link("http://hub.test", node_uid=node_uid, key=box.keys.node_signing, transport=hub.wire) as link:
+        with pytest.raises(BadFormat):
+            link.post_json("/sync/v1/certificate", {"csr": request_for(NAME, **more)})
+        link.post_json("/sync/v1/certificate", {"csr": request_for(NAME)})
+
+
+def test_the_program_reads_the_request_that_was_checked_and_nothing_that_stood_beside_it(
+    make_hub: Callable[[str], Hub], box: Installation, command: Callable[..., str], tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen.pem"
+    hub = make_hub(f"{sys.executable} -c 'import sys; open(\"{seen}\", \"w\").write(open(sys.argv[1]).read())'")
+    node_uid = hub.join(box, hub.school("Shuanghu"))
+    asked = request_for(NAME)
+    with Link("http://hub.test", node_uid=node_uid, key=box.keys.node_signing, transport=hub.wire) as link:
+        link.post_json("/sync/v1/certificate", {"csr": f"for the program\n{asked}{request_for('hub.example.org')}"})
+    with pytest.raises(CertificateNotMade):
+        make_due(hub)
+    assert seen.read_text() == asked
+
+
+def test_a_box_that_asks_anew_all_the_time_gets_one_an_hour(
+    make_hub: Callable[[str], Hub], box: Installation, command: Callable[..., str]
+) -> None:
+    hub = make_hub(command())
+    node_uid = hub.join(box, hub.school("Shuanghu"))
+    made = 0
+    for minute in range(0, 180, 5):
+        clock.freeze(WEDNESDAY_MS + minute * 60_000)
+        with Link("http://hub.test", node_uid=node_uid, key=box.keys.node_signing, transport=hub.wire) as link:
+            link.post_json("/sync/v1/certificate", {"csr": request_for(NAME)})
+        made += make_due(hub)
+    assert 1 <= made <= 3
 
 
 def test_a_hub_without_a_domain_gives_none_and_a_box_that_was_shut_out_gets_none(
