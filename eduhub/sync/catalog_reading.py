@@ -16,14 +16,19 @@ from sqlalchemy.orm import Session
 from eduhub import logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import Entry, SignedHead
+from eduhub.delivery.chain import HEAD_FORMAT
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.trust import Keyring, keyring
 from eduhub.errors import BadFormat, EduHubError, LinkDown
 from eduhub.installation import Installation
+from eduhub.signing import verify
 from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.mirrors import shutting_out
 
 log = logs.logger(__name__)
+
+# So many bytes of entries are read before any of them can be judged: real ones have some hundred each.
+MOST_BYTES, MOST_BYTES_A_PAGE, MOST_UNPROVED_PAGES = 16 << 20, 256 << 10, 64
 
 
 def begin_epoch(session: Session, ring: Keyring, greeting: dict[str, Any]) -> bool:
@@ -38,15 +43,15 @@ def begin_epoch(session: Session, ring: Keyring, greeting: dict[str, Any]) -> bo
 def read(installation: Installation, link: Asked, head: SignedHead, *, keeps_pages: bool = True) -> int:
     """Bring the catalog here up to `head` and act on it; returns how many entries were new.
 
-    Pages of an upstream that may lie are not kept on the way: what came of them would spoil the next reading.
+    Pages of an upstream that may lie are not kept on the way: what came of them would spoil the next reading. Raises BadFormat
+    for entries without end, and what `catalog.accept` raises.
     """
     with installation.database.read() as session:
-        state = catalog.state(session)
+        state, ring = catalog.state(session), keyring(session)
         held = state.sequence
         if state.head == head.as_json() and state.applied_sequence == held:
             return 0
-    pages = range(catalog.page_of(held + 1), catalog.page_of(max(1, head.sequence)) + 1)
-    entries = [entry for number in pages for entry in _page(installation, link, head, number, keeps_pages)]
+    entries = _entries(installation, link, head, held, keeps_pages, is_proved=_is_proved(ring, head))
     try:
         with installation.database.write() as session:
             added = catalog.accept(session, keyring(session), head, entries)
@@ -59,6 +64,29 @@ def read(installation: Installation, link: Asked, head: SignedHead, *, keeps_pag
     _forget_pages(installation)
     _act(installation)
     return added
+
+
+def _is_proved(ring: Keyring, head: SignedHead) -> bool:
+    """Whether a key that is known here signed it; else an entry on the way has to introduce the key. Raises BadSignature."""
+    if head.signature.key not in ring.keys:
+        return False
+    verify(ring.keys[head.signature.key].public, HEAD_FORMAT, head.payload, head.signature)
+    return True
+
+
+def _entries(
+    installation: Installation, link: Asked, head: SignedHead, held: int, keeps_pages: bool, *, is_proved: bool
+) -> list[Entry]:  # fmt: skip
+    pages = range(catalog.page_of(held + 1), catalog.page_of(max(1, head.sequence)) + 1)
+    most = MOST_BYTES + MOST_BYTES_A_PAGE * (len(pages) if is_proved else min(len(pages), MOST_UNPROVED_PAGES))
+    entries: list[Entry] = []
+    for number in pages:
+        found = _page(installation, link, head, number, keeps_pages)
+        most -= sum(len(entry.raw) for entry in found)
+        if most < 0:
+            raise BadFormat("a catalog with more in it than a hub writes")
+        entries += found
+    return entries
 
 
 def _page(installation: Installation, link: Asked, head: SignedHead, number: int, keeps: bool) -> list[Entry]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import changes, logs
 from eduhub.accounts.models import Person
+from eduhub.changes.values import check_plain
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
@@ -62,6 +63,7 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
     for found in pages:
         if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
             raise BadFormat("a page has a payload and a signature")
+        check_plain(found["payload"])
         page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring)
         if page.org_uid != node.org_uid:
             raise BadSignature("a page of another school")

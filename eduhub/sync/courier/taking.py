@@ -124,7 +124,8 @@ class _Taking:
             state = catalog.state(session)
             is_news = (head.epoch, head.sequence) > (state.epoch, state.sequence)
         if is_news:  # else the link was quicker
-            self._report.catalog_entries = catalog_reading.read(self._installation, FolderLink(self._stick, head), head)
+            link = FolderLink(self._stick, head)
+            self._report.catalog_entries = catalog_reading.read(self._installation, link, head, keeps_pages=False)
 
     def _read_time(self, found: about.About) -> None:
         """A moment that has passed: it moves the schedule clock forward and never back."""

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from eduhub import __version__
+from eduhub.changes.values import check_plain
 from eduhub.delivery import catalog, published, room
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest
@@ -103,6 +104,7 @@ def read(payload: bytes, hub: str, node: Node) -> Want:
     document = found.get("want") if isinstance(found, dict) else None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BadFormat("not a want-list")
+    check_plain(document)
     check_signed_by(node, FORMAT, document, found.get("signature"))
     if (document.get("hub"), document.get("node")) != (hub, node.uid):
         raise BadSignature("the want-list of another box or hub")
