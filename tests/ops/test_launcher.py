@@ -4,10 +4,13 @@ The launcher, its files and the database are the real ones; the versions are the
 """
 
 import contextlib
+import errno
 import itertools
 import json
 import os
+import shutil
 import sqlite3
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -58,6 +61,7 @@ class Box:
     ends_at_s: float = 50.0
     is_cut_while_proving: bool = False
     told: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
 
     @property
     def database(self) -> Path:
@@ -104,6 +108,7 @@ class Box:
         kind = self.kind_of_tables()
         assert kind == "new" if name == NEW else kind == "old" or (kind == "new" and self.nature.is_addition)
         self.running, self.proving = name, proving
+        self.started.append(name)
 
     def look(self, name: str) -> bool:
         assert self.running == name
@@ -263,7 +268,46 @@ def test_a_full_disk_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPat
     box.ask()
     assert box.power_on()
     assert box.journal()["last"] == {"to": NEW, "ended": "not_in", "why": "no_room"}
+    assert box.started == [OLD]  # it was not away for a moment
     box.check()
+
+
+def test_a_version_that_fills_the_disk_leaves_the_old_one_on_its_tables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = box_in(folder / "box", tables_work=False)
+    real = shutil.copyfileobj
+
+    def copied(source: Any, target: Any) -> None:  # a disk that has room for one of both
+        if box.database.exists() or any(path.exists() for path in files.files_of(box.database)):
+            target.write(source.read(100))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(files.shutil, "copyfileobj", copied)
+    monkeypatch.setattr(files.shutil, "copyfile", lambda source, target: copied(open(source, "rb"), open(target, "wb")))
+    box.ask()
+    assert box.power_on()
+    assert (box.current, box.kind_of_tables()) == (OLD, "old")
+    assert {path.name for path in box.database.parent.iterdir()} <= {path.name for path in files.files_of(box.database)}
+    box.check()
+
+
+def test_nobody_else_on_the_machine_reads_the_copy_or_what_is_put_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = box_in(folder / "box", proves=False)
+    box.database.chmod(0o600)
+    seen = []
+    monkeypatch.setattr(launcher, "put_back", lambda kept, database: (seen.append(mode_of(kept)), files.put_back(kept, database)))
+    before = os.umask(0o022)
+    try:
+        box.ask()
+        assert box.power_on()
+    finally:
+        os.umask(before)
+    assert (seen, mode_of(box.database)) == ([0o600], 0o600)
+    box.check()
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_a_version_that_power_cuts_interrupt_again_and_again_is_left(folder: Path) -> None:

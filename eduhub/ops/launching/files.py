@@ -1,10 +1,11 @@
 """Files that are whole or not there, whatever cut their writing: for the launcher, which knows nothing but the standard library."""
 
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 FACTS = "release.json"
 
@@ -30,14 +31,37 @@ def link_to(path: Path, target: str) -> None:
 
 
 def put_back(kept: Path, database: Path) -> None:
-    """The kept copy becomes the database. Safe to repeat and to cut: the copy stays."""
+    """The kept copy becomes the database, as readable as that was. Safe to repeat and to cut: the copy stays.
+
+    What goes may have filled the disk: where there is no room for both, it goes first. Nothing else uses it meanwhile.
+    """
     new = database.with_name(f".{database.name}.back")
-    shutil.copyfile(kept, new)
-    sync_file(new)
     for path in files_of(database)[1:]:  # what belongs to the one that goes; with the copy it would be nonsense
         path.unlink(missing_ok=True)
+    try:
+        _copy(kept, new)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        new.unlink(missing_ok=True)
+        database.unlink(missing_ok=True)
+        _copy(kept, new)
     os.replace(new, database)
     sync_folder(database.parent)
+
+
+def _copy(kept: Path, new: Path) -> None:
+    new.unlink(missing_ok=True)
+    with kept.open("rb") as source, private(new) as target:
+        shutil.copyfileobj(source, target)
+        target.flush()
+        os.fsync(target.fileno())
+    shutil.copymode(kept, new)
+
+
+def private(path: Path) -> BinaryIO:
+    """A new file that no other user of the machine may read: databases hold names and verifiers. Raises FileExistsError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def files_of(database: Path) -> list[Path]:

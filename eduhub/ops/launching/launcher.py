@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from eduhub.ops.launching.files import facts, files_of, link_to, put_back, sync_file, sync_folder, write_whole
+from eduhub.ops.launching.files import facts, files_of, link_to, private, put_back, sync_file, sync_folder, write_whole
 
 JOURNAL, REQUEST, CURRENT, KEPT = "journal.json", "request.json", "current", "kept.db"
 
@@ -133,7 +133,11 @@ class Launcher:
             now = self._now()
             asked = self._asked()
             if asked is not None:
-                return asked
+                if self._has_room():
+                    return asked
+                # Asked again and again on a full disk, it would else be away from the children each time.
+                self._note("run", last={"to": asked, "ended": "not_in", "why": "no_room"})
+                self._say(f"{asked} did not take over: no_room")
             if self._journal.get("opened") != name or now - looked < self._patience.look_every:
                 continue
             looked = now
@@ -202,16 +206,24 @@ class Launcher:
             return True
         kept, new = self.folder / KEPT, self.folder / f"{KEPT}.new"
         new.unlink(missing_ok=True)
-        size = sum(path.stat().st_size for path in files_of(self._database) if path.exists())
-        if shutil.disk_usage(self.folder).free < 2 * size + (64 << 20):
+        if not self._has_room():
             return False
+        private(new).close()
         with contextlib.closing(sqlite3.connect(self._database)) as source, contextlib.closing(sqlite3.connect(new)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
+        shutil.copymode(self._database, new)
         sync_file(new)
         os.replace(new, kept)
         sync_folder(self.folder)
         return True
+
+    def _has_room(self) -> bool:
+        """For the copy, and for what bringing up the tables may take beside it."""
+        if self._database is None:
+            return True
+        size = sum(path.stat().st_size for path in files_of(self._database) if path.exists())
+        return shutil.disk_usage(self.folder).free >= 2 * size + (64 << 20)
 
     def _prove(self, to: str) -> bool:
         """Let it serve behind closed doors until it has been well for a while."""
