@@ -8,7 +8,7 @@ from eduhub import __version__, logs
 from eduhub.installation import Installation, JobContext
 from eduhub.ops import release_install
 from eduhub.ops.launching.files import facts
-from eduhub.sync.releases import fetching, holding, quiet, state
+from eduhub.sync.releases import fetching, holding, offering, quiet, state
 
 log = logs.logger(__name__)
 
@@ -32,10 +32,13 @@ def put_in(context: JobContext) -> None:
 
 
 def _forget(here: Installation) -> None:
-    """Nothing is under way: older versions and releases go. The wheels of the one that runs stay, for the next needs most of them."""
+    """Nothing is under way: older versions and releases go. The wheels of the one that runs stay, for the next needs most of them;
+    and those of one that is offered, for what is held back now goes on some day, and a school's link carried them once.
+    """
     folder = here.settings.releases_folder
     release_install.tidy(folder)
     running = facts(folder / "current") or {}
     if running.get("release"):
         with here.database.write() as session:
-            holding.forget_others(session, [str(running["release"])])
+            offered = {row.release_id for row in offering.all_open(session)}
+            holding.forget_others(session, offered | {str(running["release"])})

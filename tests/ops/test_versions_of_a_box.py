@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from eduhub import changes
+from eduhub.delivery.models import ReleaseRow
 from eduhub.installation import Installation, JobContext
 from eduhub.learning import events
 from eduhub.ops import release_job, release_setup
@@ -139,6 +140,27 @@ def test_what_has_not_come_whole_is_coming(box: Installation, offered: str) -> N
 def test_the_job_asks_no_launcher_that_is_not_there(box: Installation, offered: str) -> None:  # noqa: F811
     release_job.put_in(JobContext(box, "", lambda _share: None))
     assert not (box.settings.releases_folder / launcher.REQUEST).exists()
+
+
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_what_came_of_a_version_stays_while_it_is_held_back_and_goes_when_nobody_offers_it(
+    hub: Hub, box: Installation, school: School, offered: str, is_dropped: bool  # noqa: F811
+) -> None:
+    running = box.settings.releases_folder / "0.3.0-aa"
+    running.mkdir(parents=True)
+    (running / files.FACTS).write_text(json.dumps({"version": "0.3.0", "release": "a" * 64}))
+    os.symlink(running.name, running.with_name("current"))
+    with changes.writing(hub.here.database) as session:
+        (made,) = offering.all_open(session)
+        if is_dropped:
+            offering.drop(session, made.uid, "2026-11-25")
+        else:
+            offering.pause(session, made.uid, paused=True)
+    hub.sync(box)
+    assert stage(box)[0] == state.NOTHING
+    release_job.put_in(JobContext(box, "", lambda _share: None))
+    with box.database.read() as session:
+        assert (session.get(ReleaseRow, offered) is None) is is_dropped
 
 
 def test_a_box_is_laid_out_and_the_launcher_needs_nothing_but_python(tmp_path: Path) -> None:
