@@ -15,7 +15,7 @@ from eduhub.media import ladders
 from eduhub.media.models import LadderStep, Source
 from eduhub.media.recipes import WHOLE
 from eduhub.schools import enrolment, organisations
-from eduhub.sync.models import Node
+from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.uids import new_uid
 from tests.courses.conftest import arrive, make
@@ -84,6 +84,13 @@ def _more_places(session: Session, installation: Installation, world: World) -> 
     )  # fmt: skip
     offer = ReleaseOffer(org_uid=world.school, node_uid=None, release_id="0" * 64, version="90.0", paused=False)
     session.add_all([node, offer])
+    session.flush()
+    session.add(  # the box of these rows has joined
+        Upstream(
+            url="http://hub.example", priority=1, node_uid=node.uid, hub_uid=new_uid(), certificate={}, stream_sequence=0,
+            stream_epoch=1, change_seq_sent=0, hub_time_ms=None, hub_time_steady_s=None, last_contact_ms=1, last_error=None,
+        )
+    )  # fmt: skip
     taken = session.scalars(select(GroupCourse).where(GroupCourse.group_uid == world.group)).one()
     grant = session.scalars(select(RoleGrant).where(RoleGrant.scope_uid == world.school, RoleGrant.role == "teacher")).one()
     return {

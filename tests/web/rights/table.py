@@ -2,16 +2,18 @@
 
 A route is `METHOD address`, as in docs/routes.md, and beside it stand the readers of `readers.py` who are let through.
 Everybody else must be refused: 401 for those who are not signed in, 403 for the others (404 on a route of HIDDEN). The
-things in the address are always those of one school. Two words say more than a list:
+things in the address are always those of one school. Three words say more than a list:
 
 - EVERYONE: open to all, signed in or not;
-- PROTOCOL: it has a credential of its own (an intent, a box's signature, a token), and no cookie changes the answer.
+- PROTOCOL: it has a credential of its own (an intent, a box's signature, a token), and no cookie changes the answer;
+- GONE: not there any more at a box that has joined, as this one has, whoever asks.
 
 A new route gets a line here, under its blueprint's heading. A rule that no list below describes gets a list.
 """
 
 EVERYONE = frozenset({"everyone"})
 PROTOCOL = frozenset({"protocol"})
+GONE = frozenset({"gone"})
 
 
 def only(*names: str) -> frozenset[str]:
@@ -237,7 +239,7 @@ TABLE: dict[str, frozenset[str]] = {
     "GET /box": SIGNED_IN,
     "POST /box/first/<lesson_uid>": TEACHES,
     "GET /poster": EVERYONE,
-    # captive: led to the school's page where the box gives the names, and else not there: test_captive.py
+    # captive: led to the school's page where the box gives the names, as this one does, and else not there: test_captive.py
     "GET /generate_204": EVERYONE,
     "GET /gen_204": EVERYONE,
     "GET /hotspot-detect.html": EVERYONE,
@@ -246,9 +248,9 @@ TABLE: dict[str, frozenset[str]] = {
     "GET /ncsi.txt": EVERYONE,
     "GET /canonical.html": EVERYONE,
     "GET /success.txt": EVERYONE,
-    # first_start: until the box has joined, and then for nobody: test_first_start.py
-    "GET /first-start": EVERYONE,
-    "POST /first-start": EVERYONE,
+    # first_start: for everyone on its network until the box has joined: test_first_start.py
+    "GET /first-start": GONE,
+    "POST /first-start": GONE,
 
     # api
     "GET /health": EVERYONE,
