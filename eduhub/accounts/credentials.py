@@ -1,7 +1,8 @@
 """The ways to prove who one is: passwords for adults, cards for children.
 
 A new password or card takes the place of the old one, and ends the sign-ins made with it. A word that is good
-once takes the place of a forgotten password, until its owner has chosen another.
+once takes the place of a forgotten password, until its owner has chosen another. A word for boxes is made at the hub and
+opens nothing there: at a box of its school it gives way to a word of that box (`take_box_word`).
 
 A verifier of a password takes a slow hash's time. Whoever can makes it before the transaction that keeps it.
 
@@ -10,8 +11,9 @@ This module must not know pages or cookies. See docs/formats/credentials.md.
 
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
@@ -26,9 +28,14 @@ _CARD = (
     .join(Person, Person.uid == Credential.person_uid)
     .where(Credential.verifier == bindparam("verifier"), Credential.kind == "card", Credential.revoked_on.is_(None))
 )
+_BOX_WORD_PAIRS = 4  # 57 random bits: whoever steals a box finds its hash there
+BOX_WORD_DAYS = 3  # beside the day on which it is made
 # Long enough to be told in a village without a line, and to be used when its owner comes by.
 WORD_LASTS_S = 3 * 86_400
 _WORD = re.compile(r"until=(\d{1,12}) (.+)")  # how the verifier of a word is kept: its last second by the steady clock
+# And of a word for boxes: the first day at the school on which it opens nothing any more. Not in a column of its own: a hub of the
+# release before refuses a row of a box, a card too, that has a field which it does not know.
+_BOX_WORD = re.compile(r"until=(\d{4}-\d\d-\d\d) (.+)")
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,12 @@ def verifier_of(password: str, *, sign_in_name: str) -> str:
 def new_word() -> Secret:
     """A word that can be told over a telephone, for `give_word_after`."""
     word = passwords.new_word()
+    return Secret(word, passwords.make_verifier(word))
+
+
+def new_box_word() -> Secret:
+    """A longer one, for `give_box_word_after`."""
+    word = passwords.new_word(_BOX_WORD_PAIRS)
     return Secret(word, passwords.make_verifier(word))
 
 
@@ -80,23 +93,87 @@ def give_word_after(session: Session, person_uid: str, word: Secret, seen_uid: s
     return True
 
 
+def give_box_word_after(session: Session, person_uid: str, org_uid: str, word: Secret, seen_uid: str, today: str) -> bool:
+    """Give a person a word (`new_box_word`) for the boxes of a school, in place of the one before, good from the ISO day `today`
+    on for `BOX_WORD_DAYS` more. What the person signs in with at this machine stays. False when the asker saw another word
+    (`box_word_of`) than there is now. Raises NotFound.
+    """
+    person = _named(session, person_uid)
+    held = box_word_of(session, person_uid, org_uid, today)
+    if (held.uid if held is not None else "") != seen_uid:
+        return False
+    end_box_words(session, person_uid, org_uid)
+    end = (date.fromisoformat(today) + timedelta(days=BOX_WORD_DAYS + 1)).isoformat()
+    session.add(
+        Credential(
+            org_uid=org_uid, person_uid=person.uid, kind="box_word", verifier=f"until={end} {word.verifier}",
+            machine_uid=changes.machine_uid(session),
+        )
+    )  # fmt: skip
+    session.flush()
+    return True
+
+
+def box_word_of(session: Session, person_uid: str, org_uid: str, today: str) -> Credential | None:
+    """The word for the boxes of a school that a person can still use on a day."""
+    found = (held for held in of(session, person_uid) if held.kind == "box_word" and held.org_uid == org_uid)
+    return next((held for held in found if today < ends_on(held)), None)
+
+
+def ends_on(word: Credential) -> str:
+    """The first ISO day on which a word for boxes opens nothing any more; '' for what cannot be read, which opens nothing."""
+    found = _BOX_WORD.fullmatch(word.verifier)
+    return found[1] if found else ""
+
+
+def end_box_words(session: Session, person_uid: str, org_uid: str) -> None:
+    """End the words for the boxes of a school that a person has."""
+    for held in of(session, person_uid):
+        if held.kind == "box_word" and held.org_uid == org_uid:
+            revoke(session, held.uid)
+
+
+def of_box_words(*, after: str, until: str = "9") -> tuple[ColumnElement[bool], ...]:
+    """The question for words for boxes that end on a day after `after` and not after `until`."""
+    day = func.substr(Credential.verifier, len("until=") + 1, 10)
+    # Only words begin so, and their index is asked: 'until=' itself is sorted otherwise by each database.
+    return (Credential.verifier > "u", Credential.verifier < "v", Credential.kind == "box_word", day > after, day <= until)
+
+
+def take_box_word(session: Session, credential_uid: str, now_s: float) -> Credential:
+    """At a box: use up the word that `check_password` has just found. Its owner signs in with the same word as one that is good
+    once at this machine, so that a browser that was closed before a password was chosen costs no second word. It takes the
+    place of a password that was chosen here before. Raises SignInFailed when somebody has used or ended it meanwhile.
+    """
+    found = session.get(Credential, credential_uid, with_for_update=True)
+    if found is None or found.revoked_on is not None:
+        raise SignInFailed
+    person = _named(session, found.person_uid)
+    revoke(session, found.uid)
+    return _replace(session, person, "one_time", f"until={int(now_s) + WORD_LASTS_S} {_plain(found)}")
+
+
 def password_of(session: Session, person_uid: str) -> str:
     """The uid of the password or word that a person can use now; empty when there is none."""
     return next((found.uid for found in of(session, person_uid) if found.kind in _TYPED), "")
 
 
-def check_password(session: Session, sign_in_name: str, password: str, now_s: float | None = None) -> Credential:
+def check_password(
+    session: Session, sign_in_name: str, password: str, now_s: float | None = None, box_day: str | None = None
+) -> Credential:
     """The credential that this name and password prove; raises SignInFailed, and WordEnded for a word that was good once.
-    `now_s`: the steady clock's second; who does not say it is told nothing by a word that is good once.
+    `now_s`: the steady clock's second; who does not say it is told nothing by a word that is good once. `box_day`: at a box
+    the school's ISO day; without it no word for boxes counts.
 
     An unknown name takes as long as a wrong password. Call it in a session that only reads: it takes
     a slow hash's time, and on SQLite nobody else could write meanwhile.
     """
     holders = [person.uid for person in people.called(session, sign_in_name)]
+    kinds = _TYPED if box_day is None else (*_TYPED, "box_word")
     found = list(
         session.scalars(
             select(Credential)
-            .where(Credential.person_uid.in_(holders), Credential.kind.in_(_TYPED), Credential.revoked_on.is_(None))
+            .where(Credential.person_uid.in_(holders), Credential.kind.in_(kinds), Credential.revoked_on.is_(None))
             .order_by(Credential.uid)
         )
     )
@@ -105,9 +182,10 @@ def check_password(session: Session, sign_in_name: str, password: str, now_s: fl
         passwords.fits(None, password)
     if not fitting:
         raise SignInFailed
-    if not any(_is_good(credential, now_s) for credential in fitting):
+    good = next((credential for credential in fitting if _is_good(credential, now_s, box_day)), None)
+    if good is None:
         raise WordEnded
-    return next(credential for credential in fitting if _is_good(credential, now_s))
+    return good
 
 
 def check_own(session: Session, person_uid: str, password: str, now_s: float) -> str:
@@ -195,12 +273,15 @@ def of(session: Session, person_uid: str) -> list[Credential]:
 
 def _plain(credential: Credential) -> str:
     """The verifier itself, as `passwords` made it."""
-    word = _WORD.fullmatch(credential.verifier) if credential.kind == "one_time" else None
+    shape = {"one_time": _WORD, "box_word": _BOX_WORD}.get(credential.kind)
+    word = shape.fullmatch(credential.verifier) if shape is not None else None
     return word[2] if word else credential.verifier
 
 
-def _is_good(credential: Credential, now_s: float | None) -> bool:
+def _is_good(credential: Credential, now_s: float | None, box_day: str | None = None) -> bool:
     """Whether a password, or a word that is good once, is good now. A word of before there was an end has none."""
+    if credential.kind == "box_word":
+        return box_day is not None and box_day < ends_on(credential)
     if credential.kind != "one_time":
         return True
     word = _WORD.fullmatch(credential.verifier)

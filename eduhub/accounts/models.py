@@ -40,9 +40,10 @@ class Credential(Travelling, Base):
     """One way to prove who one is.
 
     kind: password (argon2id verifier), one_time (the same, of a word that is only good for choosing a
-    password), card (SHA-256 of a 130-bit token), home_token (the same, for the hub), totp. Passwords,
-    home tokens and TOTP secrets stay on `machine_uid`; only cards travel, and only to the nodes of
-    their school.
+    password), box_word (argon2id verifier of a longer word, good once at the boxes of `org_uid`, and
+    nowhere else), card (SHA-256 of a 130-bit token), home_token (the same, for the hub), totp. Passwords,
+    home tokens and TOTP secrets stay on `machine_uid`; only cards and words for boxes travel, and only to
+    the nodes of their school.
     """
 
     __tablename__ = "credential"

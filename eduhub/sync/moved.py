@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import changes
+from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.courses.models import GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
@@ -140,14 +141,15 @@ def _with_role_at(session: Session, scope_kind: str, uids: Collection[str]) -> s
 
 
 def whose_days_turn(session: Session, days: tuple[str, str]) -> set[str]:
-    """People one of whose spans ends between the two days, without anybody writing a row. A clock may also have gone back."""
+    """People one of whose spans or words ends between the two days, without anybody writing a row. A clock may also have gone back."""
     first, last = sorted(days)
     if first == last:
         return set()
     found: set[str] = set()
     for model in (Enrolment, RoleGrant):
         found.update(session.scalars(select(model.person_uid).where(model.ended_on > first, model.ended_on <= last)))
-    return found
+    words = select(Credential.person_uid).where(*credentials.of_box_words(after=first, until=last))
+    return found.union(session.scalars(words))
 
 
 def hangs_on(session: Session, people: Collection[str]) -> set[Key]:

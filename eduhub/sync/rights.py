@@ -107,8 +107,14 @@ def _of_the_school_itself(judge: _Judge) -> None:
 
 
 def _credential(judge: _Judge) -> None:
-    """Cards of this school's children only: a card opens the hub's door too, so none for staff."""
+    """Cards of this school's children only: a card opens the hub's door too, so none for staff. Of a word that the hub made for
+    the school's boxes a box may say that it was used, and nothing else.
+    """
     held = judge.session.get(Credential, judge.row_uid)
+    if held is not None and held.kind == "box_word":
+        if judge.fields.keys() - {"org_uid", "revoked_on"} or not judge.fields.get("revoked_on"):
+            raise Refusal("changed_for_good")
+        return
     if judge.fields.get("kind", held.kind if held else None) != "card" or (held is not None and held.kind != "card"):
         raise Refusal("credential_kind")
     _once(judge, "person_uid", "verifier", "kind", "machine_uid")

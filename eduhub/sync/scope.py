@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.courses import audience
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
@@ -105,7 +106,7 @@ class Sight:
         for uids in () if self._is_region else portions(only):
             learning = self._learners(uids)
             grants = self._grants(uids)
-            staff = {grant.person_uid for grant in grants if grant.role != "student"}
+            staff = _at_work(grants)
             known = self._each(select(Person.uid), Person.uid, learning | staff)
             learners |= learning & known
             people |= known
@@ -115,7 +116,17 @@ class Sight:
             rows |= self._keys_of(LearnerRecord, LearnerRecord.uid, learning)
             is_card = (Credential.kind == "card") & Credential.org_uid.in_(self.path)
             rows |= self._keys_of(Credential, Credential.person_uid, known, is_card)
+            rows |= self._keys_of(Credential, Credential.person_uid, known & staff, *self._is_word())
         return Visible(frozenset(rows), frozenset(learners), frozenset(people))
+
+    def staff(self) -> set[str]:
+        """People whose roles here a box is told of."""
+        return set() if self._is_region else _at_work(self._grants(None))
+
+    def _is_word(self) -> tuple[ColumnElement[bool], ...]:
+        """A word for this school's boxes, as long as it opens one: a stolen box holds no other."""
+        in_use = Credential.org_uid == self._org_uid, Credential.revoked_on.is_(None)
+        return (*credentials.of_box_words(after=self._today), *in_use)
 
     def _learners(self, only: Uids | None) -> set[str]:
         """Who learns here: everyone in a group now, and who belongs to the school and was never put into a group."""
@@ -187,6 +198,10 @@ class Sight:
 
     def _each(self, question: Select[Any], column: InstrumentedAttribute[str], uids: Uids) -> set[str]:
         return {uid for portion in portions(uids) for uid in self._session.scalars(question.where(*_among(column, portion)))}
+
+
+def _at_work(grants: list[RoleGrant]) -> set[str]:
+    return {grant.person_uid for grant in grants if grant.role != "student"}
 
 
 def portions(uids: Uids | None) -> Iterator[Uids | None]:

@@ -33,7 +33,7 @@ STATES = ["draft", "published", "withdrawn", "submitted"]
 # Fields that decide who sees a row, and what another machine might have written there.
 DECISIVE: dict[Any, list[str]] = {
     Person: ["org_uid"], Enrolment: ["person_uid", "group_uid", "ended_on"], RoleGrant: ["person_uid", "role", "ended_on"],
-    Credential: ["person_uid", "kind"], Course: ["org_uid", "audience"], Lesson: ["course_uid", "state"], Unit: ["course_uid"],
+    Credential: ["person_uid", "kind", "verifier"], Course: ["org_uid", "audience"], Lesson: ["course_uid", "state"], Unit: ["course_uid"],
     Group: ["org_uid"], GroupCourse: ["group_uid"], PlanRow: ["group_uid"], Organisation: ["parent_uid"], Site: ["org_uid"],
 }  # fmt: skip
 
@@ -126,6 +126,18 @@ class Streams(RuleBasedStateMachine):
     def a_card_is_made(self, who: int, kind: str, at: int) -> None:
         self.add(Credential(org_uid=self.orgs[at % 4], person_uid=self.one(Person, who), kind=kind, verifier="v", machine_uid=new_uid()))
 
+    @rule(who=PICK, at=PICK, day=st.sampled_from(DAYS))
+    def a_word_for_boxes_is_made(self, who: int, at: int, day: str | None) -> None:
+        self.add(Credential(org_uid=self.orgs[at % 4], person_uid=self.one(Person, who), kind="box_word",
+                            verifier=f"until={day or '2026-11-28'} $", machine_uid=new_uid()))  # fmt: skip
+
+    @rule(which=PICK)
+    def a_word_or_card_is_used_or_ended(self, which: int) -> None:
+        held = self.session.get(Credential, self.one(Credential, which))
+        if held is not None:
+            held.revoked_on = "2026-11-25"
+            self.session.flush()
+
     @rule(at=PICK, audience=st.sampled_from(AUDIENCES), lessons=st.integers(0, 2))
     def a_course_is_made(self, at: int, audience: str, lessons: int) -> None:
         listed = [self.orgs[(at + 1) % 4]] if audience == "listed" else None
@@ -190,7 +202,7 @@ class Streams(RuleBasedStateMachine):
         other: dict[str, Any] = {
             "org_uid": self.orgs[to % 4], "person_uid": self.one(Person, to), "group_uid": self.one(Group, to),
             "course_uid": self.one(Course, to), "ended_on": DAYS[to % len(DAYS)], "role": ROLES[to % len(ROLES)],
-            "kind": ["card", "totp"][to % 2], "audience": AUDIENCES[to % 4], "state": STATES[to % 4],
+            "kind": ["card", "totp", "box_word"][to % 3], "verifier": f"until={DAYS[1 + to % 5]} $", "audience": AUDIENCES[to % 4], "state": STATES[to % 4],
             "parent_uid": self.orgs[to % 4],
         }  # fmt: skip
         counter = 10_000 + to if ahead else 1

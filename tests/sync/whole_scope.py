@@ -57,6 +57,11 @@ def of_school(session: Session, org_uid: str, today: str) -> Visible:
     rows |= _keys(
         session, Credential, Credential.kind == "card", Credential.person_uid.in_(people), Credential.org_uid.in_(path)
     )
+    words = session.scalars(select(Credential).where(Credential.kind == "box_word", Credential.org_uid == org_uid))
+    rows |= {
+        ("credential", word.uid) for word in words
+        if word.person_uid in people & staff and word.revoked_on is None and today < word.verifier[6:16]
+    }  # fmt: skip
     rows |= {("course", uid) for uid in courses} | _keys(session, Unit, Unit.course_uid.in_(courses))
     rows |= _lessons(session, courses, org_uid)
     rows |= _keys(session, GroupCourse, GroupCourse.group_uid.in_(groups), GroupCourse.org_uid == org_uid)
