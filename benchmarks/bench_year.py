@@ -10,6 +10,7 @@ lessons that are not alike; corrupt: files or databases that are damaged; half_s
 surprises: errors that no fault explains. Prints a table, then one JSON object. BENCH=short: one year of six weeks.
 
     python benchmarks/bench_year.py [--years 3] [--first 1] [--keep .build/years]
+    python benchmarks/bench_year.py --sum FOLDER ...      plays nothing: what lies in these folders
 """
 
 import argparse
@@ -18,6 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def year(seed: int, recorder: Path, keep: Path) -> dict[str, Any]:
     )  # fmt: skip
     if done.returncode not in (0, 1):
         wrong = {name: [done.stderr[-3000:]] if name == "surprises" else [] for name in WRONG}
-        return {"seed": seed, "seconds": 0.0, "counts": {}, **wrong}
+        return {"seed": seed, "seconds": 0.0, "acts": 0, "counts": {}, **wrong}
     (keep / f"{seed}.json").write_text(done.stdout)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -60,13 +62,31 @@ def summed(ended: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def outcomes(folders: list[Path]) -> list[dict[str, Any]]:
+    """Of every year that was played to its end and left its outcome there, whatever the file is called; others do not count."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(file for folder in folders for file in folder.iterdir() if file.suffix in {".json", ".out"}):
+        with suppress(ValueError):
+            one = json.loads(path.read_text())
+            found += [one] if isinstance(one, dict) and one.keys() >= {"seed", "counts", *WRONG} else []
+    return found
+
+
 def main() -> None:
     """Years one after the other; those that lie in the folder already count too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--years", type=int, default=1 if SHORT else 3)
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--keep", type=Path, default=ROOT / ".build" / ("years-short" if SHORT else "years"))
+    parser.add_argument("--sum", type=Path, nargs="+", help="count what lies in these folders, and play nothing")
     asked = parser.parse_args()
+    if asked.sum:
+        ended = outcomes(asked.sum)
+        for one in ended:
+            wrong = {name: len(one[name]) for name in WRONG if one[name]}
+            print(f"seed {one['seed']}: {one['acts']} acts, {one['seconds']} s, {wrong or 'all equal, nothing lost'}")
+        print(json.dumps(summed(ended)))
+        return
     if reason := recording.missing():
         print(f"nothing is measured: {reason}")
         print(json.dumps({}))
