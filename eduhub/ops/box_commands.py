@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes
 from eduhub.accounts import audit
 from eduhub.config import Settings
-from eduhub.errors import BadInput, NotFound
+from eduhub.errors import BadInput, LinkDown, NotFound
 from eduhub.installation import Installation
 from eduhub.ops import school_network
 from eduhub.ops.box_status_commands import boxes, status
@@ -147,7 +147,13 @@ def now(settings: Settings) -> None:
     if settings.role != "node":
         raise BadInput("only a school's box syncs; this is a hub")
     with ready(settings) as installation, fetching_bar("Syncing") as (move, came):
-        report = rounds.run(installation, on_progress=move, on_bytes=came)
+        lost: list[rounds.RoundReport] = []
+        try:
+            report = rounds.run(installation, on_progress=move, on_bytes=came, on_lost=lost.append)
+        except LinkDown:
+            for report in lost:
+                click.echo(report.without_hub())
+            raise
     click.echo(str(report))
 
 

@@ -99,6 +99,15 @@ class RoundReport:
         """Whether these are hours for lessons."""
         return self.waits_for not in {"window", "class_hours"}
 
+    def without_hub(self) -> str:
+        """For the command line, where the hub was lost: what came all the same."""
+        if not (self.fetched.parts or self.catalog_entries):
+            return "The hub is out of reach, and no other box gave anything."
+        return (
+            f"The hub is out of reach. What came before, or from other boxes: catalog entries {self.catalog_entries}, "
+            f"parts {self.fetched.parts} ({self.fetched.bytes / 1e6:.1f} MB)"
+        )
+
     def __str__(self) -> str:
         """For the command line."""
         if not self.ran:
@@ -122,12 +131,12 @@ class RoundReport:
 def run(
     installation: Installation, *, on_progress: Callable[[float], None], transport: Transport | None = None,
     carrier: Carrier | None = None, ways: Ways | None = None, kept: Kept | None = None,
-    on_bytes: Callable[[int], None] | None = None,
+    on_bytes: Callable[[int], None] | None = None, on_lost: Callable[[RoundReport], None] | None = None,
 ) -> RoundReport:
     """One round with the hub, and with mirrors before it or without it. Raises NodeRefused (not joined, shut out), LinkDown, BadSignature, ...
 
     `kept` is used and stays open; without it the round has a connection of its own. `on_bytes` is told how many bytes of
-    lessons came, each time some do.
+    lessons came, each time some do; `on_lost` what came nevertheless, before LinkDown is raised.
     """
     with one_at_a_time(installation) as is_first:
         if not is_first:
@@ -144,9 +153,13 @@ def run(
                     on_progress(share)
 
                 nearby = Nearby(installation, ledger, own.node_uid, ways)
-                return _Round(
-                    installation, own.link, carrier or transfer, ledger, own.url, transfer.open_ahead, nearby
-                ).run(turn)
+                going = _Round(installation, own.link, carrier or transfer, ledger, own.url, transfer.open_ahead, nearby)
+                try:
+                    return going.run(turn)
+                except LinkDown:
+                    if on_lost is not None:
+                        on_lost(going.report)
+                    raise
         except EduHubError as error:
             with installation.database.write() as session:
                 session.get_one(Upstream, own.url).last_error = error.code
@@ -191,12 +204,12 @@ class _Round:
         self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
         self._ledger, self._open_ahead = ledger, open_ahead
         self._nearby, self._was_nearby = nearby, False
-        self._report = RoundReport()
+        self.report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
         try:
             self._meet(on_progress)
-            while self._report.fetched.has_more:
+            while self.report.fetched.has_more:
                 self._meet(on_progress)
         except NodeReplaced:
             # So that the new box can be told that nothing is missing: what waits here is said, also when it is nothing.
@@ -204,13 +217,13 @@ class _Round:
             raise
         except LinkDown:
             if not self._was_nearby:  # the hub is out of reach; who stands beside us may not be
-                self._nearby.read_catalog(lambda: on_progress(0.0))
+                self.report.catalog_entries += self._nearby.read_catalog(lambda: on_progress(0.0))
                 self._fetch(lambda _share: on_progress(0.0), has_hub=False)
             raise
         replacing.ask_again(self._installation, self._link)
         tidy(self._installation)
         on_progress(1.0)
-        return self._report
+        return self.report
 
     def _meet(self, on_progress: Callable[[float], None]) -> None:
         greeting = self._hello()
@@ -224,7 +237,7 @@ class _Round:
         self._read_stream()
         on_progress(0.1)
         if self._is_behind(greeting):
-            self._nearby.read_catalog(lambda: on_progress(0.1))
+            self.report.catalog_entries += self._nearby.read_catalog(lambda: on_progress(0.1))
         self._read_catalog(greeting)
         renewing.renew(self._installation, self._link)
         on_progress(0.15)
@@ -242,7 +255,7 @@ class _Round:
             if greeting.get("hub") != ring.hub_uid or greeting.get("root") != ring.root.hex():
                 raise BadSignature("this is another hub than the one joined")
             if catalog_reading.begin_epoch(session, ring, greeting):
-                self._report.new_epoch = True
+                self.report.new_epoch = True
             try:
                 upstream.hub_time_ms = auth.check_time(ring, greeting.get("time"), own_nonce)
                 upstream.hub_time_steady_s = int(self._installation.steady.now_s())
@@ -260,7 +273,7 @@ class _Round:
         if has_caught_up:
             return
         log.info("the hub began a new epoch", epoch=epoch, stream_sequence=read_so_far)
-        self._report.pages_given_back = restoring.give_back(self._installation, self._link)
+        self.report.pages_given_back = restoring.give_back(self._installation, self._link)
         self._say_what_waits()
         with self._installation.database.write() as session:
             upstream = self._upstream(session)
@@ -288,7 +301,7 @@ class _Round:
                 before = self._waiting()
                 self._post(batch)
                 after = self._waiting()
-                self._report.outbox_rows += max(0, before - after)
+                self.report.outbox_rows += max(0, before - after)
                 if after >= before:
                     break  # the hub took nothing: asking again at once would go on for ever
 
@@ -331,7 +344,7 @@ class _Round:
             sealed = self._link.get(f"{PREFIX}/stream?after={after}&catalog={held}")
             with changes.writing(self._installation.database) as session:
                 page = stream_pages.open_page(sealed, self._installation.keys.node_sealing, keyring(session))
-                self._report.stream_entries += applying.take_in(
+                self.report.stream_entries += applying.take_in(
                     session, self._installation, self._upstream(session), page
                 )
             more = page.more and page.upto > after
@@ -340,7 +353,7 @@ class _Round:
         if greeting.get("head") is None:
             return
         head = SignedHead.from_json(greeting["head"])
-        self._report.catalog_entries += catalog_reading.read(self._installation, self._link, head)
+        self.report.catalog_entries += catalog_reading.read(self._installation, self._link, head)
 
     def _key_is_new(self, greeting: dict[str, Any]) -> bool:
         """The head too may be signed by the key of before: a rotation alone writes no newer one."""
@@ -358,7 +371,7 @@ class _Round:
             return SignedHead.from_json(greeting["head"]).sequence > catalog.sequence(session)
 
     def _fetch(self, on_progress: Callable[[float], None], *, has_hub: bool = True) -> None:
-        installation, report = self._installation, self._report
+        installation, report = self._installation, self.report
         with installation.database.read() as session:
             org_uid = session.get_one(Node, self._upstream(session).node_uid).org_uid
             today = schedule_clock.day(calendars.zone_of(session, org_uid), schedule_clock.now_ms(session, installation.steady))

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import select
 
 from eduhub.delivery import catalog
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES
+from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.sync import traffic
 from eduhub.sync.mirrors.models import HeldGrant
 from eduhub.sync.models import FetchState
+from eduhub.sync.rounds import RoundReport
 from tests.sync.mirrors.village import Village, held_parts
 from tests.sync.world import Wire, app_of, noise
 
@@ -152,3 +155,19 @@ def test_a_box_without_a_grant_asks_no_mirror_for_parts(village: Village) -> Non
     village.round_without_hub()
     assert not held_parts(village.far, village.package)
     assert not any("mirror/passes" in path for _method, path, _range in village.wire.requests)
+
+
+def test_a_round_that_loses_the_hub_says_what_its_neighbours_gave(village: Village) -> None:
+    village.hub.lesson(village.course, position=1)  # of which the far box's school stream says nothing yet
+    village.hub.sync(village.near)
+    village.sight()
+    village.lose_the_hub()
+    told: list[RoundReport] = []
+    for _ in range(2):
+        with pytest.raises(LinkDown):
+            village.round(on_lost=told.append)
+    first, second = told
+    assert first.fetched.parts == 5
+    assert first.catalog_entries == 1
+    assert "parts 5" in first.without_hub()
+    assert "no other box gave anything" in second.without_hub()

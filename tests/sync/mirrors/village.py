@@ -95,11 +95,11 @@ class Village:
         """The far box's steady clock."""
         return int(self.far.steady.now_s())
 
-    def round(self) -> rounds.RoundReport:
+    def round(self, on_lost: Callable[[rounds.RoundReport], None] | None = None) -> rounds.RoundReport:
         """A round of the far box, with its hub and whoever it knows."""
         wire = self.hub.wire
         return rounds.run(
-            self.far, on_progress=lambda _share: None, transport=wire, carrier=WireCarrier(wire), ways=self.ways
+            self.far, on_progress=lambda _share: None, transport=wire, carrier=WireCarrier(wire), ways=self.ways, on_lost=on_lost
         )
 
     def lose_the_hub(self) -> None:
