@@ -390,7 +390,7 @@ class _Round:
         self._was_nearby = True
         fetched = fetch.Fetched()
         with suppress(MustStop):  # what came is kept
-            fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on, lambda: turn(0.0))
+            fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on, lambda: turn(0.0), budget.ceiling_kbit_s)
             began_s = clock.monotonic_s()
             if has_hub and may_go_on():
                 from_hub = fetch.run(installation, self._link, self._carrier, self._ledger, org_uid, today, turn, may_go_on)

@@ -5,6 +5,7 @@ with the answers.
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from eduhub.installation import Installation
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.meter import Meter
+from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.link import PREFIX, Link, Transport
@@ -87,6 +89,12 @@ class Conversation:
     def carrier(self) -> Carrier:
         """For its parts."""
         return self._wary
+
+    def keep_below(self, ceiling_kbit_s: Callable[[], float | None]) -> None:
+        """Read parts no faster than this; and whoever is kept slow by it is not called slow."""
+        if isinstance(self._transfer, Transfer):
+            self._transfer.pace = Pace(ceiling_kbit_s)
+        self._wary.ceiling_kbit_s = ceiling_kbit_s
 
     @property
     def came(self) -> int:

@@ -60,12 +60,12 @@ class Nearby:
 
     def fetch(
         self, org_uid: str, today: str | None, on_turn: Callable[[], None], may_go_on: Callable[[], bool],
-        on_far_turn: Callable[[], None] | None = None,
+        on_far_turn: Callable[[], None] | None = None, far_ceiling_kbit_s: Callable[[], float | None] = lambda: None,
     ) -> Fetched:  # fmt: skip
         """Get what is wanted and missing and what mirrors hold of it. Raises what the turns raise.
 
-        `may_go_on` and `on_far_turn` are asked for mirrors that a person named, which may lie behind the school's link; those
-        on its own network may be used at any time.
+        `may_go_on` and `on_far_turn` are asked for mirrors that a person named, which may lie behind the school's link, and
+        nothing comes from those faster than `far_ceiling_kbit_s()`; those on its own network may be used at any time.
         """
         done = Fetched()
         for talk in self._each():
@@ -79,6 +79,8 @@ class Nearby:
 
             if not in_time():
                 continue
+            if not is_near:
+                talk.keep_below(far_ceiling_kbit_s)
             with self._ledger.by(NEIGHBOUR if is_near else LINK):
                 found = fetch.run(
                     self._installation, talk, talk.carrier, self._ledger, org_uid, today,

@@ -4,6 +4,8 @@ What it brought that was proved by a hash stays; the rest is as if it had never 
 This module must not know which mirror it is.
 """
 
+from collections.abc import Callable
+
 from eduhub import clock
 from eduhub.errors import EduHubError, LinkDown, NodeRefused, NotFound
 from eduhub.sync.fetching.carrier import Carrier, Receiver
@@ -13,6 +15,7 @@ from eduhub.sync.mirrors.choosing import LIED, REFUSED, SILENT, SLOW
 from eduhub.sync.mirrors.watching import Watch
 
 NEAR_RANGE_BYTES = 1 << 20
+_BYTES_S = 125.0  # of a kbit/s
 MOST_WRONG = 3  # pieces: a network flips a bit now and then, and TCP lets one in many thousands through
 
 
@@ -28,6 +31,7 @@ class Wary:
     def __init__(self, carrier: Carrier, least: tuple[int, float], *, is_near: bool) -> None:
         """`least`: so many bytes a second, over so many seconds each (`watching`). `is_near`: on a network of our own."""
         self._carrier, self._least, self._is_near = carrier, least, is_near
+        self.ceiling_kbit_s: Callable[[], float | None] = lambda: None
         self.why: str | None = None
         self.bytes = 0
 
@@ -38,7 +42,7 @@ class Wary:
         if isinstance(receiver, Blobs):
             receiver.is_wary = True
             receiver.range_bytes = NEAR_RANGE_BYTES if self._is_near else receiver.range_bytes
-        watched = _Watched(receiver, Watch(*self._least, began_s=clock.monotonic_s()))
+        watched = _Watched(receiver, Watch(*self._least, began_s=clock.monotonic_s()), self.ceiling_kbit_s)
         try:
             self._carrier.run(watched)
         except _LeftAlone as left:
@@ -54,8 +58,8 @@ class Wary:
 class _Watched:
     """A receiver that looks at the bytes as they pass."""
 
-    def __init__(self, receiver: Receiver, watch: Watch) -> None:
-        self._receiver, self._watch = receiver, watch
+    def __init__(self, receiver: Receiver, watch: Watch, ceiling_kbit_s: Callable[[], float | None]) -> None:
+        self._receiver, self._watch, self._ceiling_kbit_s = receiver, watch, ceiling_kbit_s
         self.bytes = 0
 
     def turn(self) -> None:
@@ -79,7 +83,8 @@ class _Watched:
         self._judge()
 
     def _look(self, count: int) -> None:
-        if self._watch.is_slow(clock.monotonic_s(), count):
+        ceiling = self._ceiling_kbit_s()
+        if self._watch.is_slow(clock.monotonic_s(), count, None if ceiling is None else ceiling * _BYTES_S):
             raise _LeftAlone(SLOW)
 
     def _judge(self) -> None:

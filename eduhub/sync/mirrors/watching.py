@@ -18,12 +18,19 @@ class Watch:
     span_s: float
     began_s: float
     came: int = 0
+    asked: float | None = None  # bytes a second: the lowest ceiling in this span
 
-    def is_slow(self, now_s: float, count: int) -> bool:
-        """Take note of bytes (none: time passed); whether a span has ended in which too few came."""
+    def is_slow(self, now_s: float, count: int, ceiling_bytes_s: float | None = None) -> bool:
+        """Take note of bytes (none: time passed); whether a span has ended in which too few came.
+
+        Under a ceiling half of it is enough, where that is less: it is we who read no faster.
+        """
         self.came += count
+        if ceiling_bytes_s is not None:
+            self.asked = ceiling_bytes_s if self.asked is None else min(self.asked, ceiling_bytes_s)
         if now_s - self.began_s < self.span_s:
             return False
-        was_enough = self.came >= self.bytes_s * (now_s - self.began_s)
-        self.began_s, self.came = now_s, 0
+        least = self.bytes_s if self.asked is None else min(self.bytes_s, self.asked / 2)
+        was_enough = self.came >= least * (now_s - self.began_s)
+        self.began_s, self.came, self.asked = now_s, 0, None
         return not was_enough
