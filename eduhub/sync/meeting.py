@@ -18,7 +18,7 @@ from eduhub import clock, logs
 from eduhub.delivery import catalog
 from eduhub.errors import EduHubError, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import outbox, polling, rounds, saying
+from eduhub.sync import outbox, polling, resting, rounds, saying
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.link import Transport
 from eduhub.sync.models import Upstream
@@ -109,7 +109,10 @@ class Meeting:
 
 
 class Turns:
-    """The turns of the one meeting of this process, and when the next is due. Safe to use from several threads."""
+    """The turns of the one meeting of this process, and when the next is due. Safe to use from several threads.
+
+    A pause holds for all processes of the machine (`resting`).
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -123,7 +126,7 @@ class Turns:
         """
         with self._lock:
             pace, now_s = self._paced(installation), clock.monotonic_s()
-            if pace is None or not pace.is_due(now_s):
+            if pace is None or not pace.is_due(now_s) or resting.is_resting(installation):
                 return False
             pace.asks(now_s)
             return True
@@ -137,11 +140,14 @@ class Turns:
             asked_for_s = error.facts.get("retry_after_s")
             with self._lock:
                 if (pace := self._paced(installation)) is not None:
-                    pace.failed(clock.monotonic_s(), float(asked_for_s) if asked_for_s is not None else None)
+                    now_s = clock.monotonic_s()
+                    pace.failed(now_s, float(asked_for_s) if asked_for_s is not None else None)
+                    resting.rest(installation, pace.due_s - now_s)
             raise
         with self._lock:
             if (pace := self._paced(installation)) is not None:
                 pace.went_well()
+                resting.over(installation)
         return report
 
     def _paced(self, installation: Installation) -> Pace | None:
