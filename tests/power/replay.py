@@ -279,11 +279,11 @@ def _torn(change: tuple[int, bytes | None], lot: random.Random) -> tuple[int, by
     return offset, data[: SECTOR * lot.randrange(1, len(data) // SECTOR + 1)]
 
 
-def cuts(records: list[Record], count: int, seed: int) -> Iterator[tuple[int, str, Left, list[Any]]]:
-    """`count` power cuts, spread over the records: (after how many, how, what is left, what was promised before)."""
+def cuts(records: list[Record], count: int, seed: int, *, since: int = 0) -> Iterator[tuple[int, str, Left, list[Any]]]:
+    """`count` power cuts, spread over the records from `since` on: (after how many, how, what is left, what was promised before)."""
     lot = random.Random(seed)
     # Only after these can more be lost or promised than after the one before.
-    points = [at for at, record in enumerate(records, 1) if record.kind != "C"]
+    points = [at for at, record in enumerate(records, 1) if record.kind != "C" and at >= since]
     every = [(at, mode) for at in points for mode in MODES]
     chosen = sorted(lot.sample(range(len(every)), min(count, len(every))))
     disk, played = Disk(), 0
