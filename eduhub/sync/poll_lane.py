@@ -117,8 +117,12 @@ class Contacts:
                 return
             called, self._called, self._written_s = self._called, {}, now_s
         with self._installation.database.write() as session:
-            for uid, last_ms in sorted(called.items()):
-                session.execute(update(NodeContact).where(NodeContact.node_uid == uid).values(last_ms=last_ms))
+            # Whose contact is being written just now is passed over: waiting for it, and holding others, would be a deadlock
+            # with those who hold it and wait for a school's stream.
+            free = select(NodeContact.node_uid).where(NodeContact.node_uid.in_(called)).with_for_update(skip_locked=True)
+            for uid in session.scalars(free).all():
+                later = (NodeContact.node_uid == uid, NodeContact.last_ms < called[uid])
+                session.execute(update(NodeContact).where(*later).values(last_ms=called[uid]))
 
 
 def _answer(

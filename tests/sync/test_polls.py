@@ -1,6 +1,7 @@
 """An idle box asks in one small request whether anything moved, and asks in full whenever it did."""
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -194,6 +195,22 @@ def test_when_a_box_last_polled_is_written_once_a_minute(
     assert len(writes) == 2
     with hub.here.database.read() as session:
         assert session.get_one(NodeContact, node_uid).last_ms == clock.now_ms()
+
+
+def test_writing_down_who_called_waits_for_nobody_and_holds_nobody_up(
+    hub: Hub, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hub.here.database.is_sqlite:
+        pytest.skip("its writers come one after the other")
+    node_uid = meeting.kept.node_uid  # type: ignore[union-attr]
+    contacts, began_s = Contacts(hub.here), clock.monotonic_s()
+    monkeypatch.setattr(clock, "monotonic_s", lambda: began_s + 2 * WRITE_EVERY_S)
+    writing = Thread(target=contacts.note, args=[node_uid], daemon=True)
+    with hub.here.database.write() as session:
+        session.get(NodeContact, node_uid, with_for_update=True)  # as who takes in what the box brings home
+        writing.start()
+        writing.join(20)
+        assert not writing.is_alive()
 
 
 def test_a_pause_that_is_asked_for_is_heard_of_a_poll_and_of_a_round(hub: Hub, meeting: Meeting) -> None:
