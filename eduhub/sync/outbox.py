@@ -161,6 +161,11 @@ def incarnations(session: Session) -> list[str]:
     return sorted(set(session.scalars(select(OutboxRow.incarnation).distinct())))
 
 
+def newest(session: Session, incarnation: str) -> int:
+    """The highest number that this box has given out under a name; 0 where it has none."""
+    return _ends(session, incarnation)[1]
+
+
 def next_batch(session: Session, incarnation: str, *, after: int = 0) -> Batch | None:
     """The oldest rows that wait behind `after`, at most 64 KiB compressed; None when nothing does.
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,7 @@ from eduhub.config import Settings
 from eduhub.installation import Installation, open_installation
 from eduhub.sync import outbox
 from eduhub.sync.models import InboxState
+from tests.sync.sticks import bring, fill
 from tests.sync.test_outbox_and_inbox import enrol, events_at, watch
 from tests.sync.world import Hub, School
 
@@ -58,6 +60,22 @@ def settle(hub: Hub, *boxes: Installation) -> None:
     for box in boxes:
         with box.database.read() as session:
             assert outbox.waiting(session) == 0
+
+
+def test_a_stick_keeps_what_the_box_that_was_put_back_to_an_earlier_state_does_not_know(
+    hub: Hub, box: Installation, school: School, copy_of: Callable[[Installation], Installation], tmp_path: Path
+) -> None:
+    (tmp_path / "usb").mkdir()
+    fill(hub, tmp_path / "usb", "shuanghu-3")
+    bring(box, tmp_path / "usb")
+    backup = copy_of(box)
+    watched = {watch(box, school, school.children[0], from_ms=30_000 * number, to_ms=30_000 * (number + 1)) for number in range(3)}
+    bring(box, tmp_path / "usb")  # and then its disk died
+    bring(backup, tmp_path / "usb")
+    bring(hub.here, tmp_path / "usb")
+    assert watched <= set(events_at(hub))
+    bring(backup, tmp_path / "usb")
+    assert not list((tmp_path / "usb" / "eduhub-courier" / "home").rglob("*.sealed"))
 
 
 def test_what_both_do_comes_home_and_the_hub_writes_down_that_there_are_two(

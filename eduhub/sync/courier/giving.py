@@ -7,6 +7,7 @@ This module must not know what the hub makes of it. See docs/formats/courier.md.
 
 import contextlib
 import re
+from collections.abc import Mapping
 
 from eduhub import changes, logs
 from eduhub.delivery import catalog
@@ -65,9 +66,19 @@ def give(installation: Installation, stick: Stick, upstream: Upstream) -> int:
                 break
             put(layout.home(node_uid, incarnation, batch.first, batch.last), Letter(sealing.OUTBOX, batch.body))
             rows, after = rows + batch.last - batch.first + 1, batch.last
+    with installation.database.read() as session:
+        newest = {incarnation: outbox.newest(session, incarnation) for incarnation in incarnations}
     for name in stick.names((layout.HOME, node_uid), _OURS, limit=layout.MAX_HOME_FILES):
-        if name not in written:  # the hub has those rows, or they lie in another batch now
+        if name not in written and _is_done_with(name, newest):
             with contextlib.suppress(NoCourier):  # a folder of that name
                 stick.remove((layout.HOME, node_uid, name))
     stick.settle()
     return rows
+
+
+def _is_done_with(name: str, newest: Mapping[str, int]) -> bool:
+    """Whether the hub has the rows of a letter, or they lie in another one now. Rows that this box never made are neither: its
+    disk was put back to an earlier state, and they are nowhere else any more.
+    """
+    place = layout.read_home_name(name)
+    return place is None or place[2] <= newest.get(place[0], 0)
