@@ -115,6 +115,9 @@ def accept(session: Session, installation: Installation, request: Any) -> dict[s
     if site is None:
         raise JoinRefused("the site of this code is gone")
     old = replacing.old_of(session, code)
+    if old is None and session.scalars(select(Node.uid).where(Node.name == code.node_name).limit(1)).first() is not None:
+        # Two codes were made for one name, because the first was mislaid: a name is one box's, for it is its address.
+        raise JoinRefused("another box has that name", reason="taken")
     node_uid = new_uid()
     certificate = {
         "format": CERTIFICATE_FORMAT, "hub": keyring(session).hub_uid, "node": node_uid, "org": site.org_uid,

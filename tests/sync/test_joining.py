@@ -76,6 +76,17 @@ def test_an_answer_that_was_lost_is_given_again(hub: Hub, box: Installation) -> 
         assert [(row.subject_uid, row.org_uid, row.by_uid) for row in written_down] == [(node.uid, node.org_uid, None)], "once"
 
 
+def test_two_codes_for_one_name_let_one_box_join(hub: Hub, make_box: Callable[[], Installation]) -> None:
+    school = hub.school("Shuanghu")
+    first, second = hub.code(school, "shuanghu-3"), hub.code(school, "shuanghu-3")
+    joining.join(make_box(), "http://hub.test", second, transport=hub.wire)
+    with pytest.raises(JoinRefused) as refused:
+        joining.join(make_box(), "http://hub.test", first, transport=hub.wire)
+    assert refused.value.facts["reason"] == "taken"
+    with hub.here.database.read() as session:
+        assert [node.name for node in session.scalars(select(Node))] == ["shuanghu-3"]
+
+
 def test_a_code_runs_out_by_running_time(hub: Hub, box: Installation) -> None:
     code = hub.code(hub.school("Shuanghu"))
     with hub.here.database.write() as session:
