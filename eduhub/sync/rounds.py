@@ -396,7 +396,9 @@ class _Round:
                 from_hub = fetch.run(installation, self._link, self._carrier, self._ledger, org_uid, today, turn, may_go_on)
                 fetched = fetched.and_then(from_hub)
                 if not fetched.has_more and not fetched.disk_full:  # the program is last in line
-                    fetched.has_more = releases.run(installation, self._link, self._carrier, __version__, turn, may_go_on)
+                    fetched.has_more = releases.run(
+                        installation, self._link, self._carrier, self._ledger, __version__, turn, may_go_on
+                    )
         report.waits_for = budget.verdict().waits_for
         fetched.has_more = fetched.has_more and not report.waits_for
         report.fetched = report.fetched.and_then(fetched)

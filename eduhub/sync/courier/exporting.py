@@ -23,7 +23,7 @@ from eduhub.signing import canonical, sha256_hex
 from eduhub.sync import auth, stream_pages, streams
 from eduhub.sync.courier import about, layout, planning, receiving, sealing
 from eduhub.sync.courier.layout import Parts
-from eduhub.sync.courier.planning import FLOOR, Item
+from eduhub.sync.courier.planning import BETTER, FLOOR, PROGRAM, Item
 from eduhub.sync.courier.reports import Exported
 from eduhub.sync.courier.stick import BLOCK_BYTES, Stick
 from eduhub.sync.mirrors import grants
@@ -166,7 +166,7 @@ class _Export:
     def _write_blobs(self, items: list[Item]) -> None:
         self._open_journal()
         total, done = sum(item.bytes for item in items) or 1, 0
-        left_out: dict[str, int] = {}  # lesson: the lowest tier that is not on the stick
+        left_out: dict[str, int] = {}  # lesson, or release: the lowest tier that is not on the stick
         wanted = {item.sha256 for item in items}
         for item in items:
             if self._is_on_stick(item):
@@ -178,7 +178,8 @@ class _Export:
             self._on_progress(done / total)
         self._settle()
         self._report.left_out_floor = sum(tier <= FLOOR for tier in left_out.values())
-        self._report.left_out_better = len(left_out) - self._report.left_out_floor
+        self._report.left_out_better = sum(tier == BETTER for tier in left_out.values())
+        self._report.left_out_program = PROGRAM in left_out.values()
 
     def _is_on_stick(self, item: Item) -> bool:
         parts = layout.blob(item.sha256)

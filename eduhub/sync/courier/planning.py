@@ -1,7 +1,8 @@
 """Hub: which blobs the boxes lack, in the order in which a stick is filled: so that a full stick is still the best one.
 
 Manifests first, since nothing can be judged without them; then what every lesson needs at least, the coming days' before
-the others; then what makes them better, in the same order. Which packages a school may have is what `passes` says.
+the others; then what makes them better, in the same order; then the program. Which packages a school may have is what
+`passes` says.
 
 This module must not know sticks.
 """
@@ -21,13 +22,13 @@ from eduhub.delivery.package import Manifest, Part
 from eduhub.schools import calendars, organisations
 from eduhub.schools.models import Group
 from eduhub.sync import policies, schedule_clock
-from eduhub.sync.courier import wants
+from eduhub.sync.courier import program, wants
 from eduhub.sync.courier.wants import Want
 from eduhub.sync.fetching import wanted
 from eduhub.sync.models import Arrival, CourierWant, Node, NodeContact
 from eduhub.sync.policies import Rules
 
-MANIFEST, FLOOR, BETTER = 0, 1, 2
+MANIFEST, FLOOR, BETTER, PROGRAM = 0, 1, 2, 3
 _NOT_PLANNED, _PAST = "9", "8"
 
 
@@ -40,7 +41,7 @@ class Item:
     position: int  # of the lesson among its school's
     sha256: str
     bytes: int
-    lesson_uid: str
+    lesson_uid: str  # of the program: the release
 
 
 def lacking(session: Session, nodes: Iterable[Node]) -> list[Item]:
@@ -94,6 +95,10 @@ def _of_node(session: Session, node: Node) -> Iterable[Item]:
                 continue
             tier = FLOOR if part.sha256 in floor else BETTER
             yield from _blobs(tier, place, part, row.lesson_uid)
+    said = program.heard(want.document.get("program"), want.version) if want is not None else None
+    if want is None or said is not None:
+        for release_id, sha256, size in program.lacking(session, node, said):
+            yield Item(PROGRAM, _NOT_PLANNED, 0 if sha256 == release_id else 1, sha256, size, release_id)
 
 
 def _blobs(tier: int, place: tuple[str, int], part: Part, lesson_uid: str) -> Iterable[Item]:

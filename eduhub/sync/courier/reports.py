@@ -19,6 +19,7 @@ class Exported:
     entries: int = 0  # of the catalog
     left_out_floor: int = 0  # lessons
     left_out_better: int = 0
+    left_out_program: bool = False  # the new version of EduHub did not fit
     left_out_bytes: int = 0
     missing_here: int = 0  # blobs that the hub itself has not: its scrubbing says why
     refused: int = 0  # files of boxes that were not taken
@@ -40,6 +41,7 @@ class Exported:
             lines.append(
                 f"the stick is full: {self.left_out_bytes / 1e6:.1f} MB did not fit; lessons that lack what they need at least: "
                 f"{self.left_out_floor}, better quality of others: {self.left_out_better}"
+                f"{'; the new version of EduHub is not whole on it' if self.left_out_program else ''}"
             )
         if self.missing_here:
             lines.append(f"{self.missing_here} files are damaged or missing at the hub itself")

@@ -16,7 +16,7 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import changes, logs
+from eduhub import __version__, changes, logs
 from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import (
@@ -42,6 +42,7 @@ from eduhub.sync.fetching import fetch, finding, wanted
 from eduhub.sync.ledger import Ledger
 from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node, Upstream
+from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)
 
@@ -217,6 +218,11 @@ class _Taking:
                     installation, FolderLink(stick, head), carrier, ledger, org_uid, today,
                     lambda share: self._on_progress(0.1 + 0.85 * share), lambda: True, carrier.brings,
                 )  # fmt: skip
+                if not done.disk_full:  # the program is last in line
+                    releases.run(
+                        installation, FolderLink(stick, head), carrier, ledger, __version__,
+                        lambda share: self._on_progress(0.95 + 0.04 * share), lambda: True, carrier.brings,
+                    )  # fmt: skip
             self._report.parts, self._report.disk_full = done.parts, done.disk_full
         finally:
             self._report.bytes, self._report.damaged = carrier.bytes, len(carrier.damaged)

@@ -28,6 +28,7 @@ from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.signing import canonical
 from eduhub.sync import applying, outbox
+from eduhub.sync.courier import program
 from eduhub.sync.courier.sealing import check_signed_by
 from eduhub.sync.fetching import wanted
 from eduhub.sync.models import Node, OutboxRow, Upstream
@@ -89,7 +90,7 @@ def make(session: Session, installation: Installation, upstream: Upstream) -> by
         "catalog": catalog.sequence(session), "stream": [upstream.stream_epoch, upstream.stream_sequence],
         "incarnations": [[name, _acknowledged(session, name)] for name in outbox.incarnations(session)],
         "pages": len(applying.kept_pages(session)), "waiting": outbox.waiting(session), "free": room.free(installation.settings.data_dir),
-        **_held(session),
+        **_held(session), "program": program.said(session, installation.blobs),
     }  # fmt: skip
     signature = installation.keys.node_signing.sign(FORMAT, canonical(document))
     return canonical({"want": document, "signature": signature.as_json()})

@@ -13,8 +13,9 @@ import httpx
 from sqlalchemy.orm import Session
 
 from eduhub import logs
-from eduhub.delivery.models import PackageRow
+from eduhub.delivery.models import PackageRow, ReleaseRow
 from eduhub.delivery.package import Manifest
+from eduhub.delivery.release import Release
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, DiskFull, EduHubError, NodeRefused
 from eduhub.installation import Installation
@@ -156,7 +157,7 @@ class Conversation:
         """Why it is to be left alone, when all is done; None: it is not."""
         if self.why is None and self._wary.why is None:
             with self.installation.database.read() as session:
-                if any(session.get(PackageRow, name) is None for name in self.given):
+                if any(_manifest(session, name) is None for name in self.given):
                     return LIED  # it gave a pass for a manifest that it did not have, or not as it is named
         return self.why or self._wary.why
 
@@ -167,11 +168,12 @@ class Conversation:
         return self._held[package_id]
 
     def _read(self, session: Session, package_id: str) -> set[str]:
-        row = session.get(PackageRow, package_id)
-        if row is None or package_id not in self._bits:
+        manifest = _manifest(session, package_id)
+        if manifest is None or package_id not in self._bits:
             return set()
         try:
-            return holdings.read(holdings.files_of(Manifest.from_bytes(row.manifest)), self._bits[package_id])
+            files = holdings.files_of(manifest) if isinstance(manifest, Manifest) else holdings.files_of_release(manifest)
+            return holdings.read(files, self._bits[package_id])
         except BadFormat as error:
             self._note(error)
             return set()
@@ -181,3 +183,11 @@ class Conversation:
             raise error
         self.why = blame(error)
         log.info("a mirror did not answer as it should", mirror=self.candidate.node_uid, why=self.why, error_code=error.code)
+
+
+def _manifest(session: Session, name: str) -> Manifest | Release | None:
+    """Of a package or a release, when it is here."""
+    package, release = session.get(PackageRow, name), session.get(ReleaseRow, name)
+    if package is not None:
+        return Manifest.from_bytes(package.manifest)
+    return Release.from_bytes(release.manifest) if release is not None and release.manifest is not None else None

@@ -7,14 +7,21 @@ not know who asks.
 from collections.abc import Collection
 
 from eduhub.delivery.package import MAX_PARTS, Manifest
+from eduhub.delivery.release import MAX_FILES, Release
 from eduhub.errors import BadFormat
 
-_MOST_DIGITS = MAX_PARTS // 2  # two files a part at most, four files a digit
+_MOST_DIGITS = max(MAX_PARTS, MAX_FILES) // 2  # two files a part or wheel at most, four files a digit
 
 
 def files_of(manifest: Manifest) -> list[str]:
     """The hashes of a package's files, in the order of the bits."""
     named = (sha256 for part in manifest.parts for sha256 in (part.sha256, part.pieces) if sha256)
+    return list(dict.fromkeys(named))
+
+
+def files_of_release(manifest: Release) -> list[str]:
+    """The same for a release: of each wheel the wheel, then its piece list, for whatever machine."""
+    named = (sha256 for wheel in manifest.files for sha256 in (wheel.sha256, wheel.pieces) if sha256)
     return list(dict.fromkeys(named))
 
 

@@ -9,7 +9,7 @@ This module must not know how mirrors are found, or what is wanted of them (`fet
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from eduhub import clock, logs
+from eduhub import __version__, clock, logs
 from eduhub.delivery import catalog
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
@@ -23,6 +23,7 @@ from eduhub.sync.mirrors import choosing, known
 from eduhub.sync.mirrors.choosing import EMPTY, FOUND, LIED, Candidate
 from eduhub.sync.mirrors.conversation import Conversation, Ways
 from eduhub.sync.mirrors.wary import blame
+from eduhub.sync.releases import fetching as releases
 from eduhub.sync.traffic import LINK, NEIGHBOUR
 
 log = logs.logger(__name__)
@@ -87,6 +88,12 @@ class Nearby:
                     lambda _share, turn=turn: turn(),  # type: ignore[misc]
                     in_time, talk.brings,
                 )  # fmt: skip
+                if not found.has_more and not found.disk_full:  # the program is last in line
+                    releases.run(
+                        self._installation, talk, talk.carrier, self._ledger, __version__,
+                        lambda _share, turn=turn: turn(),  # type: ignore[misc]
+                        in_time, talk.brings,
+                    )  # fmt: skip
             done = done.and_then(found)
             if not talk.was_asked:
                 break  # nothing is missing, or there is no grant to show

@@ -7,6 +7,7 @@ A mirror has no school stream and takes nothing in: it answers from what is publ
 packages themselves. This module must not know HTTP. See docs/formats/mirrors.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub.delivery import passes
-from eduhub.delivery.models import PackageRow, PartRow
+from eduhub.delivery.models import PackageRow, PartRow, ReleaseRow
 from eduhub.delivery.package import Manifest
+from eduhub.delivery.release import Release
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, NodeRefused
 from eduhub.installation import Installation
@@ -40,7 +42,7 @@ class SignedRequest:
 
 
 def answer(session: Session, installation: Installation, asked: SignedRequest, found: Any) -> dict[str, Any]:
-    """{"passes": {package: pass}, "holdings": {package: bits}, "lasts_s"} of those asked for that are here and granted.
+    """{"passes": {package: pass}, "holdings": {package: bits}, "lasts_s"} of those asked for that are here and granted; releases are, too.
 
     Raises NodeRefused, BadFormat.
     """
@@ -63,7 +65,19 @@ def answer(session: Session, installation: Installation, asked: SignedRequest, f
         for row in granted
     }  # fmt: skip
     bits = {row.id: holdings.write(holdings.files_of(Manifest.from_bytes(row.manifest)), held[row.id]) for row in granted}
+    for row in _releases(session, wanted):
+        names = holdings.files_of_release(Release.from_bytes(row.manifest or b""))
+        given[row.id] = passes.mint(
+            installation.keys.secret, package_id=row.id, audience="node", person_uid=reader.node_uid,
+            expires_steady_s=expires_steady_s,
+        )  # fmt: skip
+        bits[row.id] = holdings.write(names, [name for name in names if installation.blobs.has(name)])
     return {"passes": given, "holdings": bits, "lasts_s": LAST_S}
+
+
+def _releases(session: Session, wanted: list[str]) -> Sequence[ReleaseRow]:
+    """Of those asked for: the program is for every box of the hub."""
+    return session.scalars(select(ReleaseRow).where(ReleaseRow.id.in_(wanted), ReleaseRow.manifest.is_not(None))).all()
 
 
 def reader_of(session: Session, installation: Installation, asked: SignedRequest, shown: Any) -> Grant:

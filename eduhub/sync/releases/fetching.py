@@ -24,7 +24,8 @@ from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
-from eduhub.sync.link import PREFIX, Link
+from eduhub.sync.ledger import Ledger
+from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.releases import holding, machine, offering
 
 log = logs.logger(__name__)
@@ -101,12 +102,12 @@ class ReleaseBlobs(Blobs):
 
 
 def run(
-    installation: Installation, link: Link, carrier: Carrier, running: str, on_progress: Callable[[float], None],
-    may_go_on: Callable[[], bool],
+    installation: Installation, link: Asked, carrier: Carrier, ledger: Ledger, running: str,
+    on_progress: Callable[[float], None], may_go_on: Callable[[], bool], brings: Callable[[Want], bool] = lambda _want: True,
 ) -> bool:  # fmt: skip
     """Get what is missing of the offered release; True when something is left only because its time was over.
 
-    Raises LinkDown; everything that came until then is kept.
+    What comes is told to `ledger`, as of no lesson. What the carrier is known not to have is not asked for (`brings`). Raises LinkDown; everything that came until then is kept.
     """
     with installation.database.read() as session:
         found = offered(session, running)
@@ -120,12 +121,15 @@ def run(
         # The manifest may say that this is nothing for this machine.
         if manifest is None or offered(session, running) is None:
             return False
-    wants = plan(found.release_id, manifest, installation.blobs)
+    wants = [want for want in plan(found.release_id, manifest, installation.blobs) if brings(want)]
     total, come = sum(want.bytes for want in wants) or 1, 0
 
     def came(_release_id: str, count: int) -> None:
         nonlocal come
         come += count
+        if count:
+            ledger.came("", count)
+        ledger.turn()
         on_progress(min(1.0, come / total))
 
     with ReleaseBlobs(installation, passes, wants, came, may_go_on) as blobs:
@@ -135,7 +139,7 @@ def run(
     return blobs.has_more
 
 
-def _pass(link: Link, release_id: str) -> dict[str, str]:
+def _pass(link: Asked, release_id: str) -> dict[str, str]:
     granted = link.post_json(f"{PREFIX}/passes", {"packages": [release_id]}).get("passes")
     token = granted.get(release_id) if isinstance(granted, dict) else None
     return {release_id: token} if isinstance(token, str) and token.isascii() and token.isprintable() and len(token) <= 500 else {}

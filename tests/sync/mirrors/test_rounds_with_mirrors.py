@@ -1,19 +1,22 @@
 """A round takes from a neighbour what it may, before the hub and without it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from eduhub.delivery import catalog
-from eduhub.delivery.models import PackageRow, PartRow
+from eduhub.delivery.models import PackageRow, PartRow, ReleaseRow
 from eduhub.delivery.package import PIECE_BYTES
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.sync import traffic
 from eduhub.sync.mirrors.models import HeldGrant
 from eduhub.sync.models import FetchState
+from eduhub.sync.releases import holding, machine, offering
 from eduhub.sync.rounds import RoundReport
+from tests.sync import releasing
 from tests.sync.mirrors.village import Village, held_parts
 from tests.sync.world import Wire, app_of, noise
 
@@ -171,3 +174,40 @@ def test_a_round_that_loses_the_hub_says_what_its_neighbours_gave(village: Villa
     assert first.catalog_entries == 1
     assert "parts 5" in first.without_hub()
     assert "no other box gave anything" in second.without_hub()
+
+
+def test_the_program_comes_from_a_neighbour_that_has_it(village: Village, tmp_path: Path) -> None:
+    row = releasing.publish(village.hub, "90.1.0", tmp_path / "wheels")
+    with village.hub.here.database.write() as session:
+        offering.offer(session, release_id=row.id, org_uid=village.hub.region)
+    village.hub.sync(village.near)
+    village.hub.wire.instead |= {f"/p/{row.id}/{row.id}": (404, b'{"code": "asked.not_found"}')}
+    village.sight()
+    before = len(village.hub.wire.requests)
+    village.round()
+    village.round()
+    with village.far.database.read() as session:
+        manifest = holding.read(session.get_one(ReleaseRow, row.id))
+    assert manifest is not None
+    assert holding.missing(village.far.blobs, manifest, machine.target()) == []
+    assert not any(path.startswith(f"/p/{row.id}/") for _method, path, _range in village.hub.wire.requests[before:])
+    assert village.mirror().why is None
+
+
+def test_a_neighbour_with_a_part_of_the_program_gives_that_and_the_hub_the_rest(village: Village, tmp_path: Path) -> None:
+    row = releasing.publish(village.hub, "90.1.0", tmp_path / "wheels")
+    with village.hub.here.database.write() as session:
+        offering.offer(session, release_id=row.id, org_uid=village.hub.region)
+    village.hub.sync(village.near)
+    with village.near.database.read() as session:
+        manifest = holding.read(session.get_one(ReleaseRow, row.id))
+    assert manifest is not None
+    own = next(wheel for wheel in manifest.files if wheel.project == "eduhub")
+    village.near.blobs.path(own.sha256).unlink()
+    village.sight()
+    before = len(village.hub.wire.requests)
+    village.round()
+    village.round()
+    assert holding.missing(village.far.blobs, manifest, machine.target()) == []
+    from_hub = {path.split("/")[3] for _method, path, _range in village.hub.wire.requests[before:] if path.startswith(f"/p/{row.id}/")}
+    assert from_hub == {own.sha256}
