@@ -17,6 +17,9 @@ def of(said: Word) -> State:
         return State(gettext("is put in when school is over"), "wait", "slow")
     if said.stage == word.BY_HAND:
         return State(gettext("is there; no launcher runs on the box"), "no", "bad")
+    if said.stage == word.UNFIT:
+        needs_another = gettext("another version has to be put in before it")
+        return State(needs_another if said.more == "step" else gettext("was not made for a machine like this box's"), "no", "bad")
     if said.stage == word.FAILED:
         return State(languages.in_a_row(gettext("It did not work, and the version before goes on."), _why(said.more)), "no", "bad")
     return State(gettext("not heard of yet"), "wait")

@@ -11,9 +11,9 @@ from eduhub.delivery import passes, release
 from eduhub.delivery.models import BlobRow, ReleaseRow
 from eduhub.errors import BadFormat, BadSignature, HashMismatch, ReleaseRefused
 from eduhub.installation import Installation, JobContext
-from eduhub.ops import upkeep
+from eduhub.ops import release_job, upkeep
 from eduhub.signing import SigningKey
-from eduhub.sync.releases import fetching, holding, machine, offering, publishing
+from eduhub.sync.releases import fetching, holding, machine, offering, publishing, state
 from tests.sync import releasing
 from tests.sync.world import Hub, School
 
@@ -137,9 +137,9 @@ def test_an_older_or_the_same_version_is_never_wanted(
         assert fetching.offered(session, "90.0.9") is not None
 
 
-@pytest.mark.parametrize("values", [{"targets": ("cp399-plan_9",)}, {"needs_at_least": "80.0"}])
-def test_what_is_for_another_machine_or_needs_a_step_between_is_not_fetched(
-    hub: Hub, box: Installation, school: School, tmp_path: Path, values: dict[str, object]
+@pytest.mark.parametrize(("values", "why"), [({"targets": ("cp399-plan_9",)}, "machine"), ({"needs_at_least": "80.0"}, "step")])
+def test_what_is_for_another_machine_or_needs_a_step_between_is_not_fetched_and_the_box_says_so(
+    hub: Hub, box: Installation, school: School, tmp_path: Path, values: dict[str, object], why: str
 ) -> None:
     row = releasing.publish(hub, NEWER, tmp_path / "wheels", **values)
     offer(hub, row, hub.region)
@@ -148,6 +148,14 @@ def test_what_is_for_another_machine_or_needs_a_step_between_is_not_fetched(
     missed = missing(box, row.id)
     assert missed is not None
     assert hub.wire.delivered.keys() & {f"/p/{row.id}/{name}" for name in missed} == set()
+    with box.database.read() as session:
+        assert state.word_here(session, box) == f"unfit {NEWER} {why}"
+    # Its manifest is kept, so that the next rounds ask for nothing.
+    box.settings.releases_folder.mkdir(exist_ok=True)
+    release_job.put_in(JobContext(box, "", lambda _share: None))
+    hub.wire.delivered.clear()
+    hub.sync(box)
+    assert not any(path.startswith("/p/") for path in hub.wire.delivered)
 
 
 def test_the_hubs_own_publishing_key_gives_nobody_a_program(hub: Hub, tmp_path: Path) -> None:

@@ -46,8 +46,22 @@ def offered(session: Session, running: str) -> Offered | None:
     """The release that this box shall run and does not; None: there is nothing to do.
 
     `running` is the version of this program. What is older is never wanted: a release is taken back by itself or
-    not at all.
+    not at all; what does not fit this box neither (`unfit`).
     """
+    found = _newer(session, running)
+    return None if found is None or _why_not(found.manifest, running) is not None else found
+
+
+def unfit(session: Session, running: str) -> tuple[Offered, str] | None:
+    """A release that is offered and that this box cannot put in, with why: `machine` (it was made for others), `step` (another
+    one has to be put in before it). Known once its manifest has come.
+    """
+    found = _newer(session, running)
+    why = _why_not(found.manifest, running) if found is not None else None
+    return (found, why) if found is not None and why is not None else None
+
+
+def _newer(session: Session, running: str) -> Offered | None:
     node = joining.own_node(session)
     found = offering.for_box(session, node) if node is not None else None
     if found is None or found.paused:
@@ -55,10 +69,7 @@ def offered(session: Session, running: str) -> Offered | None:
     row = holding.find(session, found.release_id)
     if row is None or not _is_newer(row.version, running):
         return None
-    manifest = holding.read(row)
-    if manifest is not None and not (_is_reachable(manifest, running) and machine.target() in manifest.targets):
-        return None
-    return Offered(row.id, row.version, manifest)
+    return Offered(row.id, row.version, holding.read(row))
 
 
 def _is_newer(version: str, running: str) -> bool:
@@ -68,8 +79,10 @@ def _is_newer(version: str, running: str) -> bool:
         return False
 
 
-def _is_reachable(manifest: Release, running: str) -> bool:
-    return read_version(manifest.needs_at_least) <= read_version(running)
+def _why_not(manifest: Release | None, running: str) -> str | None:
+    if manifest is not None and machine.target() not in manifest.targets:
+        return "machine"
+    return "step" if manifest is not None and read_version(manifest.needs_at_least) > read_version(running) else None
 
 
 def blobs_wanted(session: Session, store: BlobStore, running: str) -> dict[str, int]:

@@ -21,14 +21,15 @@ from eduhub.sync.releases.fetching import Offered
 # Where the launcher writes (eduhub/ops/launching/), which lies above this room; a test holds them together.
 JOURNAL, LOCK, FACTS, REQUEST = "journal.json", "launch.lock", "release.json", "request.json"
 
-NOTHING, COMING, READY, FAILED, BY_HAND, IN = "nothing", "coming", "ready", "failed", "by_hand", "in"
+NOTHING, COMING, READY, FAILED, BY_HAND, UNFIT, IN = "nothing", "coming", "ready", "failed", "by_hand", "unfit", "in"
 _TRIES_OF_A_CUT_ONE = 3
 
 
 @dataclass(frozen=True)
 class State:
     """`stage`: nothing (no other version is offered), coming (its bytes are), ready (it is put in when school is over and
-    nobody watches), failed (it did not work, and the old one goes on; `why`), by_hand (no launcher runs here).
+    nobody watches), failed (it did not work, and the old one goes on; `why`), by_hand (no launcher runs here), unfit (it is
+    not for this box; `why`).
     """
 
     running: str
@@ -50,7 +51,8 @@ def state_here(session: Session, installation: Installation) -> State:
     """How far this box is. Cheap enough for a page."""
     found = fetching.offered(session, __version__)
     if found is None:
-        return State(__version__)
+        passed_by = fetching.unfit(session, __version__)
+        return State(__version__) if passed_by is None else State(__version__, passed_by[0].version, UNFIT, why=passed_by[1])
     left, whole = _bytes_left(installation, found)
     if left or found.manifest is None:
         return State(__version__, found.version, COMING, left, whole)

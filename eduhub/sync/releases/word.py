@@ -6,13 +6,13 @@ This module must not know how a box finds it out (`state`).
 import re
 from dataclasses import dataclass
 
-COMING, READY, FAILED, BY_HAND = "coming", "ready", "failed", "by_hand"
-_FORM = re.compile(r"(coming|ready|failed|by_hand) ([0-9.]{1,20})(?: ([a-z_0-9]{1,20}))?")
+COMING, READY, FAILED, BY_HAND, UNFIT = "coming", "ready", "failed", "by_hand", "unfit"
+_FORM = re.compile(r"(coming|ready|failed|by_hand|unfit) ([0-9.]{1,20})(?: ([a-z_0-9]{1,20}))?")
 
 
 @dataclass(frozen=True)
 class Word:
-    """`more`: the share that has come in per cent, or why it failed. No stage: nothing is known."""
+    """`more`: the share that has come in per cent, or why it failed or is not for the box. No stage: nothing is known."""
 
     stage: str | None = None
     version: str | None = None
