@@ -63,6 +63,13 @@ class Box:
         with closing(sqlite3.connect(self.database)) as database:
             return str(database.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
+    def kept(self) -> dict[str, bytes]:
+        """What lies beside the database and is put back by nobody: keys, blobs and what lessons show of them."""
+        roots = [self.folder / "media" / name for name in ("keys", "blobs", "packages")]
+        found = {str(path): path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+        assert found
+        return found
+
     def install(self, folder: Path, *, broken: str = "") -> str:
         """Have the release there and installed, as the job does. The hub that signs it is a machine of its own."""
         hub = open_installation(Settings(role="hub", data_dir=self.folder / "hub"))
@@ -164,6 +171,7 @@ def test_an_old_version_gives_way_to_a_new_one_that_works(box: Box, tmp_path: Pa
 )
 def test_a_version_that_does_not_work_leaves_the_old_one_with_its_own_tables(box: Box, tmp_path: Path, broken: str, why: str) -> None:
     name = box.install(tmp_path / "wheels", broken=broken)
+    kept = box.kept()
     with box.launched():
         box.wait_for(OLD)
         release_install.ask_launcher(box.releases, name)
@@ -171,6 +179,7 @@ def test_a_version_that_does_not_work_leaves_the_old_one_with_its_own_tables(box
         box.wait_for(OLD)
     assert box.tables() == "0009"
     assert state.failure(box.releases, name) == why
+    assert kept.items() <= box.kept().items()
 
 
 @pytest.mark.parametrize("step", ["migrate", "prove"])
