@@ -19,7 +19,7 @@ from eduhub.errors import BadInput
 from eduhub.installation import Installation
 from eduhub.ops.opening import ready
 from eduhub.ops.showing import parts_bar, table
-from eduhub.sync import box_status, joining, overview, pace, readiness, schedule_clock, traffic
+from eduhub.sync import allowing, box_status, joining, overview, pace, readiness, traffic
 from eduhub.sync.models import Upstream
 from eduhub.sync.overview import Seen
 from eduhub.sync.readiness import NEXT, STATES, Readiness
@@ -45,9 +45,9 @@ def of_box(session: Session, installation: Installation) -> dict[str, Any]:
     node = joining.own_node(session)
     org_uid = node.org_uid if node is not None else None
     upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
-    at_ms, silent_ms = schedule_clock.now_ms(session, installation.steady), schedule_clock.silent_ms(session, installation.steady)
-    here = pace.of_box(session, installation, org_uid)
-    ready_now = readiness.at_box(session, installation, org_uid, at_ms, here)
+    now = allowing.standing(session, installation)
+    silent_ms, here = now.silent_ms, pace.of_box(session, now)
+    ready_now = readiness.at_box(session, org_uid, now.at_ms, here, now)
     now_ms = traffic.now_ms(session, installation.steady)
     day_ms, month_ms = traffic.day_begins_ms(now_ms, here.zone), traffic.month_begins_ms(now_ms, here.zone)
     return {

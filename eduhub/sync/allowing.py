@@ -7,7 +7,7 @@ The rules themselves are `policies`, the judgement is `budgets`. This module mus
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,9 +17,12 @@ from eduhub.changes import Change
 from eduhub.errors import BadInput
 from eduhub.installation import Installation
 from eduhub.schools import calendars
+from eduhub.schools.models import SchoolCalendar
 from eduhub.sync import budgets, joining, policies, schedule_clock, traffic, wishes
 from eduhub.sync.budgets import Limits, Used, Verdict, Window
 from eduhub.sync.ledger import Ledger
+from eduhub.sync.models import Node, Upstream
+from eduhub.sync.policies import Rules
 
 LOOKED_EVERY_S = 10.0
 _DAY_MS, _MONTH_MS = 86_400_000, 30 * 86_400_000
@@ -40,15 +43,27 @@ class Standing:
     time_zone: str
     at_ms: int | None  # of the schedule clock
     used: Used
+    silent_ms: int | None  # since the hub told the time
+    upstream: Upstream | None  # its hub; None before it joined
+    node: Node | None  # this box; the same
+    rules: Rules
+    calendar: SchoolCalendar | None
+
+    @property
+    def org_uid(self) -> str | None:
+        """The school of this box."""
+        return self.node.org_uid if self.node is not None else None
 
 
 def standing(session: Session, installation: Installation) -> Standing:
-    """The limits of this box's site, the class hours of the day, and what has been used."""
-    node = joining.own_node(session)
-    org_uid = node.org_uid if node is not None else None
+    """The limits of this box's site, the class hours of the day, and what has been used; six questions. Ask once and hand it on."""
+    upstream, node = joining.own(session)
     rules = policies.of_site(session, node.site_uid if node is not None else None, installation.settings.sync_window)
-    zone, at_ms = calendars.zone_of(session, org_uid), schedule_clock.now_ms(session, installation.steady)
-    return Standing(rules.limits, _class_hours(session, org_uid, zone, at_ms), zone, at_ms, _used(session, installation, zone, at_ms))
+    calendar = calendars.find(session, node.org_uid) if node is not None else None
+    zone = calendars.known_zone(calendar.time_zone if calendar is not None else None)
+    at_ms, silent_ms = schedule_clock.look(session, installation.steady)
+    used = _used(session, installation, zone, at_ms)
+    return Standing(rules.limits, _class_hours(calendar, zone, at_ms), zone, at_ms, used, silent_ms, upstream, node, rules, calendar)
 
 
 def verdict(now: Standing, more: int = 0) -> Verdict:
@@ -57,10 +72,9 @@ def verdict(now: Standing, more: int = 0) -> Verdict:
     return budgets.judge(now.limits, now.class_hours, budgets.minute_of_day(now.time_zone, now.at_ms), used)
 
 
-def _class_hours(session: Session, org_uid: str | None, zone: str, at_ms: int | None) -> tuple[Window, ...]:
+def _class_hours(calendar: SchoolCalendar | None, zone: str, at_ms: int | None) -> tuple[Window, ...]:
     """Those of the day; none while the day is unknown. A calendar says no days of the week: every day of a term has them."""
     day = schedule_clock.day(zone, at_ms)
-    calendar = calendars.find(session, org_uid) if org_uid else None
     if day is None or calendar is None or not calendars.is_school_day(calendar, day):
         return ()
     found: list[Window] = []
@@ -75,10 +89,8 @@ def _class_hours(session: Session, org_uid: str | None, zone: str, at_ms: int | 
 def _used(session: Session, installation: Installation, zone: str, at_ms: int | None) -> Used:
     if at_ms is None:
         now_ms = int(installation.steady.now_s() * 1000)  # a day is one of running time
-        return Used(traffic.used(session, now_ms - _DAY_MS), traffic.used(session, now_ms - _MONTH_MS))
-    return Used(
-        traffic.used(session, traffic.day_begins_ms(at_ms, zone)), traffic.used(session, traffic.month_begins_ms(at_ms, zone))
-    )
+        return Used(*traffic.used_of_both(session, now_ms - _DAY_MS, now_ms - _MONTH_MS))
+    return Used(*traffic.used_of_both(session, traffic.day_begins_ms(at_ms, zone), traffic.month_begins_ms(at_ms, zone)))
 
 
 class Budget:
@@ -101,8 +113,7 @@ class Budget:
             self._look()
         now = self._standing
         at_ms = None if now.at_ms is None else now.at_ms + round((self._now_s() - self._looked_s) * 1000)
-        so_far = Standing(now.limits, now.class_hours, now.time_zone, at_ms, now.used)
-        return verdict(so_far, self._ledger.waiting() + self._ledger.coming())
+        return verdict(replace(now, at_ms=at_ms), self._ledger.waiting() + self._ledger.coming())
 
     def ceiling_kbit_s(self) -> float | None:
         """How fast may be read at this moment."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import __version__
 from eduhub.installation import Installation
-from eduhub.sync import battery, outbox, pace, readiness, schedule_clock, traffic
+from eduhub.sync import allowing, battery, outbox, pace, readiness, traffic
 from eduhub.sync.models import OutboxRow
 from eduhub.sync.readiness import NEXT, Readiness
 from eduhub.sync.releases import state as release_state
@@ -26,10 +26,10 @@ HOURS = 24
 
 def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
     """What this box has to say now."""
-    at_ms = schedule_clock.now_ms(session, installation.steady)
-    here = pace.of_box(session, installation, org_uid)
-    ready = readiness.at_box(session, installation, org_uid, at_ms, here)
-    left = readiness.queue(session, installation, ready.today)
+    now = allowing.standing(session, installation)
+    at_ms, here = now.at_ms, pace.of_box(session, now)
+    ready = readiness.at_box(session, org_uid, at_ms, here, now)
+    left = ready.queue
     disk, charge = shutil.disk_usage(installation.settings.data_dir), battery.read(supplies)
     found: dict[str, Any] = {
         "format": FORMAT, "made_steady_s": int(installation.steady.now_s()), "clock_ms": at_ms, "version": __version__,

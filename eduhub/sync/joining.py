@@ -25,8 +25,8 @@ from eduhub.sync.fetching.address import Address
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.models import Node, Upstream
 
-_OWN_NODE = (
-    select(Node).select_from(Upstream).outerjoin(Node, Node.uid == Upstream.node_uid).order_by(Upstream.priority).limit(1)
+_OWN = (
+    select(Upstream, Node).select_from(Upstream).outerjoin(Node, Node.uid == Upstream.node_uid).order_by(Upstream.priority).limit(1)
 )
 
 
@@ -71,7 +71,13 @@ def join(installation: Installation, url: str, code: str, *, transport: Transpor
 
 def own_node(session: Session) -> Node | None:
     """This box's own row; None before it joined."""
-    return session.scalars(_OWN_NODE).first()
+    return own(session)[1]
+
+
+def own(session: Session) -> tuple[Upstream | None, Node | None]:
+    """The hub that this box belongs to, and its own row; None and None before it joined."""
+    found = session.execute(_OWN).first()
+    return (None, None) if found is None else (found[0], found[1])
 
 
 def _root_of(greeting: dict[str, Any]) -> tuple[bytes, str]:

@@ -6,18 +6,17 @@ This module must not know what is to come.
 from sqlalchemy.orm import Session
 
 from eduhub.errors import BadInput
-from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.schools.models import SchoolCalendar
-from eduhub.sync import allowing, budgets, traffic
+from eduhub.sync import budgets, traffic
+from eduhub.sync.allowing import Standing
 from eduhub.sync.budgets import Window
 from eduhub.sync.forecast import Pace
 
 
-def of_box(session: Session, installation: Installation, org_uid: str | None) -> Pace:
+def of_box(session: Session, now: Standing) -> Pace:
     """As measured here, with what the school allows and has used."""
-    now = allowing.standing(session, installation)
-    calendar = calendars.find(session, org_uid) if org_uid else None
+    calendar = now.calendar
     return Pace(
         traffic.rate(session), now.limits, now.time_zone, now.used, _class_hours(calendar),
         lambda day: calendar is not None and calendars.is_school_day(calendar, day),

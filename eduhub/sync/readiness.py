@@ -8,7 +8,7 @@ that is unknown there are none, and the whole plan is looked at.
 This module must not know how anything is fetched, nor pages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from eduhub.courses.models import Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
-from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.schools.models import SchoolCalendar
-from eduhub.sync import forecast, joining, policies, schedule_clock, wishes
+from eduhub.sync import forecast, schedule_clock, wishes
+from eduhub.sync.allowing import Standing
 from eduhub.sync.fetching import wanted
 from eduhub.sync.forecast import Pace
 from eduhub.sync.models import Dropped, FetchState
@@ -82,6 +82,8 @@ class Readiness:
     coming: str | None  # the next school day after today
     days: tuple[DayReady, ...]
     lamp: str
+    queue: tuple["ToCome", ...] = ()  # what is still to come, in the order in which it is fetched
+    wished: frozenset[str] = frozenset()  # the lessons that somebody wants now
 
     @property
     def missing(self) -> list[LessonReady]:
@@ -182,10 +184,9 @@ def with_times(ready: Readiness, queue: Sequence[ToCome], pace: Pace, at_ms: int
 # --- looked up ----------------------------------------------------------------------
 
 
-def at_box(session: Session, installation: Installation, org_uid: str | None, at_ms: int | None, pace: Pace) -> Readiness:
-    """The readiness of this box for a school (None: for whatever is planned here) at a schedule time; ten questions or so."""
-    calendar = calendars.find(session, org_uid) if org_uid else None
-    today = schedule_clock.day(calendars.zone_of(session, org_uid), at_ms)
+def at_box(session: Session, org_uid: str | None, at_ms: int | None, pace: Pace, now: Standing) -> Readiness:
+    """The readiness of this box for a school (None: for whatever is planned here) at a schedule time; six questions."""
+    today = schedule_clock.day(now.time_zone, at_ms)
     if today is None:
         planned, days = _planned(org_uid), []
         places = [replace(place, day=NEXT) for place in _places(session, planned)]
@@ -193,9 +194,12 @@ def at_box(session: Session, installation: Installation, org_uid: str | None, at
         until = (date.fromisoformat(today) + timedelta(days=DAYS - 1)).isoformat()
         planned = _planned(org_uid).where(PlanRow.day.is_(None) | PlanRow.day.between(today, until))
         places = _places(session, planned)
-        days = school_days(calendar, today, (place.day for place in places if place.day))
-    held = _held(session, planned)
-    return with_times(judged(places, held, days, today), queue(session, installation, today), pace, at_ms)
+        days = school_days(now.calendar, today, (place.day for place in places if place.day))
+    left = _left(session)
+    wished = wishes.alive(session)
+    ready = judged(places, _held(session, planned, left), days, today)
+    coming = _queue(session, now, today, left, wished)
+    return replace(with_times(ready, coming, pace, at_ms), queue=tuple(coming), wished=frozenset(wished))
 
 
 def _planned(org_uid: str | None) -> Select[str]:
@@ -208,7 +212,7 @@ def _places(session: Session, planned: Select[str]) -> list[Place]:
     return [Place(uid, day or NEXT, period) for uid, day, period in rows]
 
 
-def _held(session: Session, planned: Select[str]) -> dict[str, Held]:
+def _held(session: Session, planned: Select[str], left: Mapping[str, tuple[int, int]]) -> dict[str, Held]:
     can_be_shown = (
         select(PackageRow.id)
         .where(PackageRow.lesson_uid == Lesson.uid, PackageRow.floor_held.is_(True), PackageRow.withdrawn.is_(False))
@@ -220,7 +224,6 @@ def _held(session: Session, planned: Select[str]) -> dict[str, Held]:
         .outerjoin(PackageRow, PackageRow.id == Lesson.package_id)
         .where(Lesson.uid.in_(planned))
     ).all()
-    left = _left_of(session, select(Lesson.package_id).where(Lesson.uid.in_(planned)))
     return {
         uid: _state(lesson_state, is_shown=is_shown, left=None if package_id is None else left.get(package_id, (0, 0)))
         for uid, lesson_state, package_id, is_shown in rows
@@ -241,8 +244,10 @@ def _state(lesson_state: str, *, is_shown: bool, left: tuple[int, int] | None) -
     return Held(USEFUL if is_shown else MISSING, floor_left, floor_left + rest)
 
 
-def _left_of(session: Session, package_ids: Select[str | None]) -> dict[str, tuple[int, int]]:
-    """Bytes that are wanted and not here: of the floor, and of the rest, by package. What came of a part counts as here."""
+def _left(session: Session) -> dict[str, tuple[int, int]]:
+    """Bytes that are wanted and not here: of the floor, and of the rest, by package of those that are a lesson's newest. What came
+    of a part counts as here.
+    """
     come = func.coalesce(FetchState.bytes, 0)
     to_come = case((PartRow.bytes > come, PartRow.bytes - come), else_=0)
     rows = session.execute(
@@ -251,29 +256,47 @@ def _left_of(session: Session, package_ids: Select[str | None]) -> dict[str, tup
             func.sum(case((PartRow.is_floor.is_(True), 0), else_=to_come)),
         )
         .outerjoin(FetchState, FetchState.sha256 == PartRow.sha256)
-        .where(PartRow.wanted.is_(True), PartRow.held.is_(False), PartRow.package_id.in_(package_ids))
+        .where(PartRow.wanted.is_(True), PartRow.held.is_(False), PartRow.package_id.in_(select(Lesson.package_id)))
         .group_by(PartRow.package_id)
     )  # fmt: skip
     return {package_id: (int(floor), int(rest)) for package_id, floor, rest in rows}
 
 
-def queue(session: Session, installation: Installation, today: str | None) -> list[ToCome]:
+def _queue(
+    session: Session, now: Standing, today: str | None, left: Mapping[str, tuple[int, int]], wished: Sequence[str]
+) -> list[ToCome]:
     """What is still to come of the lessons that this box wants, in the order in which it fetches them.
 
     A lesson whose manifest is not here yet is not in it: nobody knows how large it is.
     """
-    node = joining.own_node(session)
-    if node is None:
+    if now.node is None or not left:
         return []
-    unfinished = select(PartRow.package_id).where(PartRow.wanted.is_(True), PartRow.held.is_(False))
-    left = _left_of(session, select(Lesson.package_id).where(Lesson.package_id.in_(unfinished)))
-    if not left:
-        return []
-    rules = policies.of_site(session, node.site_uid, installation.settings.sync_window)
-    rows = wanted.lessons(session, node.org_uid, today, rules, wishes.alive(session))
+    rows = wanted.lessons(session, now.node.org_uid, today, now.rules, wished)
     return [
         ToCome(row.lesson_uid, *left[row.package_id], is_first=row.when.rank == wanted.NOW) for row in rows if row.package_id in left
     ]
+
+
+@dataclass(frozen=True)
+class Let:
+    """What was let go of for one reason (`evicting.NO_ROOM`; a later release may know others). `whole`: of so many of these
+    lessons what is needed to watch them.
+    """
+
+    why: str
+    lessons: int
+    whole: int
+    bytes: int
+
+
+def let_go(session: Session) -> list[Let]:
+    """What was dropped here, by reason."""
+    whole = func.count(func.distinct(case((Dropped.is_floor.is_(True), Dropped.lesson_uid))))
+    rows = session.execute(
+        select(Dropped.why, func.count(func.distinct(Dropped.lesson_uid)), whole, func.sum(Dropped.bytes))
+        .group_by(Dropped.why).order_by(Dropped.why)
+    )  # fmt: skip
+    return [Let(why, int(lessons), int(of_floor), int(size)) for why, lessons, of_floor, size in rows]
 
 
 def dropped(session: Session) -> tuple[int, int] | None:

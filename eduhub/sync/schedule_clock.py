@@ -28,18 +28,21 @@ _KNOWN = (
 
 def now_ms(session: Session, steady: SteadyClock) -> int | None:
     """The schedule clock as Unix milliseconds; None while it is unknown."""
-    known = session.execute(_KNOWN).first()
-    if known is None or known.hub_time_steady_s is None:
-        return None
-    return int(known.hub_time_ms) + int((steady.now_s() - known.hub_time_steady_s) * 1000)
+    return look(session, steady)[0]
 
 
 def silent_ms(session: Session, steady: SteadyClock) -> int | None:
     """How long this machine has run since the hub last told the time, in ms; None before the first. No wall clock has a part in it."""
+    return look(session, steady)[1]
+
+
+def look(session: Session, steady: SteadyClock) -> tuple[int | None, int | None]:
+    """What `now_ms` and `silent_ms` say of one moment, in one question."""
     known = session.execute(_KNOWN).first()
     if known is None or known.hub_time_steady_s is None:
-        return None
-    return max(0, round((steady.now_s() - int(known.hub_time_steady_s)) * 1000))
+        return None, None
+    passed_ms = (steady.now_s() - int(known.hub_time_steady_s)) * 1000
+    return int(known.hub_time_ms) + int(passed_ms), max(0, round(passed_ms))
 
 
 def in_window(window: str, time_zone: str, at_ms: int | None) -> bool:

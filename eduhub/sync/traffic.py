@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, text
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func, select, text, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from eduhub.clock import SteadyClock
@@ -103,10 +103,28 @@ def by_lesson(session: Session, since_ms: int) -> list[OfLesson]:
     return sorted(rows, key=lambda row: (-row.moved.down - row.moved.up, row.lesson_uid, row.via))
 
 
-def used(session: Session, since_ms: int, via: str = LINK) -> int:
-    """Bytes both ways since the hour of an instant, as `now_ms` has instants: of the steady clock's hours where it is of that."""
+def used(session: Session, since_ms: int, *via: str) -> int:
+    """Bytes both ways since the hour of an instant, as `now_ms` has instants: of the steady clock's hours where it is of that.
+
+    By these ways together; by the link where none is said.
+    """
     total = func.coalesce(func.sum(Traffic.bytes_down + Traffic.bytes_up), 0)
-    return int(session.scalar(select(total).where(*_since(since_ms), Traffic.via == via)) or 0)
+    return int(session.scalar(select(total).where(*_since(since_ms), Traffic.via.in_(via or (LINK,)))) or 0)
+
+
+def lessons_by(session: Session, via: str) -> int:
+    """Of how many lessons something came by one way, as far as that is kept."""
+    asked = select(func.count(func.distinct(Traffic.lesson_uid))).where(Traffic.via == via, Traffic.lesson_uid != "", Traffic.bytes_down > 0)
+    return session.scalar(asked) or 0
+
+
+def used_of_both(session: Session, day_ms: int, month_ms: int) -> tuple[int, int]:
+    """What `used` says since each of two instants, the second no later than the first, in one question."""
+    moved = Traffic.bytes_down + Traffic.bytes_up
+    of_day = case((and_(true(), *_since(day_ms)), moved), else_=0)
+    asked = select(func.sum(of_day), func.sum(moved)).where(*_since(month_ms), Traffic.via == LINK)
+    day, month = session.execute(asked).one()
+    return int(day or 0), int(month or 0)
 
 
 def rate(session: Session, via: str = LINK) -> float | None:

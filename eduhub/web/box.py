@@ -8,24 +8,22 @@ from dataclasses import replace
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 import eduhub
 from eduhub import guard
-from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync import allowing, joining, outbox, readiness, replacing, schedule_clock, wishes
+from eduhub.sync import allowing, budgets, replacing, wishes
+from eduhub.sync.allowing import Standing
 from eduhub.sync.models import Upstream
 from eduhub.sync.releases import state as release_state
-from eduhub.web import box_shown, box_states, languages, shown
+from eduhub.web import box_room, box_shown, box_states, languages, shown
 from eduhub.web.edge import reading, uid_of, writing
-from eduhub.web.rights import TEACHES_SOMEWHERE
+from eduhub.web.rights import SCHOOL, TEACHES_SOMEWHERE
 from eduhub.web.states import State
 
 bp = Blueprint("box", __name__)
-NEARLY_FULL_PERCENT = 90
 
 
 @bp.get("/box")
@@ -35,14 +33,11 @@ def status() -> ResponseReturnValue:
     """'Everything for tomorrow is here', or what is missing and when it comes."""
     viewer, here = guard.viewer(), guard.here()
     with reading() as session:
-        node = joining.own_node(session)
-        org_uid = node.org_uid if node is not None else None
-        upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
-        page = box_shown.page_of(session, here, org_uid)
-        of_adults = {} if viewer.is_child else _of_adults(session, org_uid)
+        now = allowing.standing(session, here)
+        of_adults = {} if viewer.is_child else _of_adults(session, now)
         return render_template(
-            "school/box.html", page=page, link=_link(upstream, schedule_clock.silent_ms(session, here.steady)),
-            fetched=box_shown.hours(session, here), joined=node is not None, **of_adults,
+            "school/box.html", page=box_shown.page_of(session, now), link=_link(now.upstream, now.silent_ms),
+            fetched=budgets.written(now.limits.windows), joined=now.node is not None, **of_adults,
         )
 
 
@@ -62,20 +57,19 @@ def fetch_first(lesson_uid: str) -> ResponseReturnValue:
     return redirect(back, 303)
 
 
-def _of_adults(session: Session, org_uid: str | None) -> dict[str, object]:
+def _of_adults(session: Session, now: Standing) -> dict[str, object]:
     """What children are not bothered with."""
     here = guard.here()
     free, total, battery = box_shown.machine(here)
-    lessons = select(func.count(func.distinct(PackageRow.lesson_uid))).where(PackageRow.floor_held, ~PackageRow.withdrawn)
-    percent = round(100 * (total - free) / total) if total else 0
-    limits = allowing.standing(session, here).limits
+    percent, kept = round(100 * (total - free) / total) if total else 0, box_room.kept(session)
+    gone, full = box_room.gone(session), box_room.full(kept.unfit, percent, now.rules.disk_bytes)
+    may_look = bool(gone or full) and now.org_uid is not None and guard.may(SCHOOL, org_uid=now.org_uid)
     return {
-        "may_wish": guard.may(TEACHES_SOMEWHERE), "month_bytes": limits.month_bytes, "day_bytes": limits.day_bytes,
-        "update": box_shown.update_state(release_state.state_here(session, here)), "dropped": readiness.dropped(session),
-        "today": box_shown.link_today(session, here, org_uid), "free": free, "total": total, "percent": percent,
-        "is_nearly_full": percent >= NEARLY_FULL_PERCENT, "battery": battery, "waiting": outbox.waiting(session),
-        "lessons": session.scalar(lessons), "version": eduhub.__version__, "replaced": _replaced(session),
-        "bytes": session.scalar(select(func.coalesce(func.sum(PartRow.bytes), 0)).where(PartRow.held)),
+        "may_wish": guard.may(TEACHES_SOMEWHERE), "month_bytes": now.limits.month_bytes, "day_bytes": now.limits.day_bytes,
+        "update": box_shown.update_state(release_state.state_here(session, here)), "gone": gone,
+        "today": box_shown.link_today(session, here, now), "free": free, "total": total, "percent": percent, "kept": kept,
+        "full": full, "battery": battery, "version": eduhub.__version__,
+        "replaced": _replaced(session), "beside": box_room.beside(session, here), "receipt_of": now.org_uid if may_look else None,
     }
 
 

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
-from eduhub.schools import calendars
-from eduhub.sync import allowing, battery, budgets, pace, readiness, schedule_clock, traffic, wishes
+from eduhub.sync import battery, pace, readiness, traffic
+from eduhub.sync.allowing import Standing
 from eduhub.sync.battery import Battery
 from eduhub.sync.forecast import Pace
 from eduhub.sync.readiness import MISSING, NEXT, DayReady, Readiness
@@ -74,10 +74,10 @@ class BoxPage:
     rate: float | None
 
 
-def page_of(session: Session, installation: Installation, org_uid: str | None) -> BoxPage:
+def page_of(session: Session, now: Standing) -> BoxPage:
     """What is known at this moment."""
-    at_ms, here = schedule_clock.now_ms(session, installation.steady), pace.of_box(session, installation, org_uid)
-    ready = readiness.at_box(session, installation, org_uid, at_ms, here)
+    at_ms, here = now.at_ms, pace.of_box(session, now)
+    ready = readiness.at_box(session, now.org_uid, at_ms, here, now)
     missing = ready.missing
     return BoxPage(
         heading(ready), not missing, ready.today is not None, _missing(session, ready, here, at_ms),
@@ -140,7 +140,6 @@ def lamp_state(lamp: str, counts: Sequence[int]) -> State:
 def _missing(session: Session, ready: Readiness, here: Pace, at_ms: int | None) -> list[MissingRow]:
     rows = ready.missing[:MOST_MISSING]
     lessons = {row.uid: row for row in session.scalars(select(Lesson).where(Lesson.uid.in_([row.lesson_uid for row in rows])))}
-    wanted_now = set(wishes.alive(session))
     days: dict[str, str] = {}
     for day in ready.days:
         for lesson in day.lessons:
@@ -148,7 +147,7 @@ def _missing(session: Session, ready: Readiness, here: Pace, at_ms: int | None) 
     return [
         MissingRow(
             lessons[row.lesson_uid], _planned_for(days.get(row.lesson_uid, NEXT), ready.today), row.held.floor_left,
-            coming.word(row.in_s, at_ms, here.zone), row.lesson_uid in wanted_now,
+            coming.word(row.in_s, at_ms, here.zone), row.lesson_uid in ready.wished,
         )
         for row in rows if row.lesson_uid in lessons
     ]  # fmt: skip
@@ -158,9 +157,9 @@ def _planned_for(day: str, today: str | None) -> str:
     return shown.near_day(day, today) if day != NEXT and today is not None else str(gettext("next"))
 
 
-def link_today(session: Session, installation: Installation, org_uid: str | None) -> LinkToday:
+def link_today(session: Session, installation: Installation, now: Standing) -> LinkToday:
     """The traffic of this day and month of the school, by the clock by which bytes are booked."""
-    at_ms, zone = traffic.now_ms(session, installation.steady), calendars.zone_of(session, org_uid)
+    at_ms, zone = int(installation.steady.now_s() * 1000) if now.at_ms is None else now.at_ms, now.time_zone
     midnight, month = traffic.day_begins_ms(at_ms, zone), traffic.month_begins_ms(at_ms, zone)
     by_hour = [0] * HOURS
     for row in traffic.by_hour(session, midnight, traffic.LINK):
@@ -169,7 +168,7 @@ def link_today(session: Session, installation: Installation, org_uid: str | None
     top = max(by_hour)
     return LinkToday(
         plots.bars(by_hour, top), [(_hour(midnight, at, zone), count) for at, count in enumerate(by_hour) if count], sum(by_hour),
-        traffic.used(session, month), sum(traffic.used(session, month, via) for via in (traffic.NEIGHBOUR, traffic.STICK)), top,
+        now.used.month, traffic.used(session, month, traffic.NEIGHBOUR, traffic.STICK), top,
     )  # fmt: skip
 
 
@@ -197,8 +196,3 @@ def update_state(found: release_state.State) -> State | None:
         release_state.UNFIT: State(gettext("version %(version)s was not made for a box like this one", version=version), "no", "bad"),
     }  # fmt: skip
     return words.get(found.stage)
-
-
-def hours(session: Session, installation: Installation) -> str:
-    """Between which hours this box may fetch lessons, as `00:00-06:00`, several with commas; '' where that is at any time."""
-    return budgets.written(allowing.standing(session, installation).limits.windows)

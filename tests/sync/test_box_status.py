@@ -19,6 +19,7 @@ from eduhub.sync import box_status, rounds, saying, told, traffic
 from eduhub.sync.link import PREFIX
 from eduhub.sync.models import BoxStatus, StatusSaid
 from eduhub.sync.traffic import Moved
+from tests.questions import counted
 from tests.sync.test_battery import supply
 from tests.sync.world import WEDNESDAY_MS, Hub, School, WireCarrier
 
@@ -36,6 +37,15 @@ def said(hub: Hub, node_uid: str) -> tuple[dict[str, Any], int] | None:
 def of_box(box: Installation, school: School, supplies: Path = Path("/nowhere")) -> dict[str, Any]:
     with box.database.read() as session:
         return box_status.of_box(session, box, school.org, supplies=supplies)
+
+
+def test_what_a_box_says_of_itself_costs_few_questions(hub: Hub, box: Installation) -> None:
+    school = hub.school("Shuanghu")
+    hub.join(box, school)
+    hub.sync(box)
+    with box.database.read() as session, counted(box.database) as questions:
+        box_status.of_box(session, box, school.org)
+    assert len(questions) <= 18
 
 
 @pytest.fixture

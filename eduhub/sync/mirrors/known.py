@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from eduhub.errors import BadInput, NotFound
 from eduhub.sync.fetching.address import Address
-from eduhub.sync.mirrors.choosing import FOUND, NAMED, Candidate, is_failure, pause_s
+from eduhub.sync.mirrors.choosing import FOUND, FRESH_S, NAMED, Candidate, is_failure, pause_s
 from eduhub.sync.mirrors.models import Mirror
 
 MOST_FOUND, MOST_NAMED = 32, 16
@@ -82,6 +82,12 @@ def candidates(session: Session, own_uid: str | None) -> list[Candidate]:
         for row in session.scalars(select(Mirror).order_by(Mirror.url))
         if own_uid is None or row.node_uid != own_uid
     ]  # fmt: skip
+
+
+def beside(session: Session, now_s: float) -> list[str]:
+    """The names, as they say them, of the boxes that are on the school's network now."""
+    fresh = Mirror.seen_steady_s >= int(now_s) - FRESH_S
+    return list(session.scalars(select(Mirror.name).where(Mirror.kind == FOUND, fresh).distinct().order_by(Mirror.name)))
 
 
 def left_alone(session: Session, url: str, why: str, now_s: int) -> None:

@@ -62,8 +62,11 @@ def unfit(session: Session, running: str) -> tuple[Offered, str] | None:
 
 
 def _newer(session: Session, running: str) -> Offered | None:
+    offers = offering.all_open(session)
+    if not offers:  # as on most days
+        return None
     node = joining.own_node(session)
-    found = offering.for_box(session, node) if node is not None else None
+    found = offering.for_box(session, node, offers) if node is not None else None
     if found is None or found.paused:
         return None
     row = holding.find(session, found.release_id)

@@ -80,10 +80,13 @@ def all_open(session: Session) -> list[ReleaseOffer]:
     return sorted(rows, key=lambda row: (row.org_uid, row.node_uid or "", row.uid))
 
 
-def for_box(session: Session, node: Node) -> ReleaseOffer | None:
-    """The offer that counts for a box: its own, then its school's, then that of each region above. None: no offer."""
-    path = [str(uid) for uid in organisations.path(session, node.org_uid)]
-    return nearest(all_open(session), node.uid, path)
+def for_box(session: Session, node: Node, offers: Sequence[ReleaseOffer] | None = None) -> ReleaseOffer | None:
+    """The offer that counts for a box: its own, then its school's, then that of each region above. None: no offer.
+
+    `offers`: those of `all_open`, where they were read already.
+    """
+    offers = all_open(session) if offers is None else offers
+    return nearest(offers, node.uid, [str(uid) for uid in organisations.path(session, node.org_uid)])
 
 
 def nearest(offers: Sequence[ReleaseOffer], node_uid: str, path: Sequence[str]) -> ReleaseOffer | None:
