@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import __version__
 from eduhub.installation import Installation
-from eduhub.sync import allowing, battery, outbox, pace, readiness, traffic
+from eduhub.sync import allowing, battery, outbox, pace, readiness, rules_word, traffic
 from eduhub.sync.models import OutboxRow
 from eduhub.sync.readiness import NEXT, Readiness
 from eduhub.sync.releases import state as release_state
@@ -41,6 +41,8 @@ def of_box(session: Session, installation: Installation, org_uid: str | None, *,
     release = release_state.word_here(session, installation)
     if release is not None:
         found["release"] = release
+    if policy := rules_word.write(now.rules):
+        found["policy"] = policy
     if dropped := readiness.dropped(session):
         found["dropped"] = {"lessons": dropped[0], "bytes": dropped[1]}
     hours = _hours(session, installation)

@@ -131,6 +131,7 @@ class Told:
     knows_the_time: bool
     hours: list[int] | None
     release: str | None
+    policy: str | None
     dropped: int | None
 
 
@@ -144,7 +145,8 @@ def told(document: dict[str, Any]) -> Told:
         disk_free=disk.get("free"), disk_total=disk.get("total"), backlog=backlog.get("rows"), oldest_s=backlog.get("oldest_s"),
         rate=document.get("rate"), lessons_left=left.get("lessons"), bytes_left=left.get("bytes"), is_open=document.get("open"),
         battery=charge.get("percent"), is_charging=charge.get("charging"), knows_the_time=document.get("clock_ms") is not None,
-        hours=document.get("hours"), release=document.get("release"), dropped=dropped.get("lessons"),
+        hours=document.get("hours"), release=document.get("release"), policy=document.get("policy"),
+        dropped=dropped.get("lessons"),
     )  # fmt: skip
 
 

@@ -3,16 +3,18 @@
 Pure functions of what `sync.overview` found. This module must not know tables.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from flask_babel import gettext, ngettext
 
-from eduhub.sync import readiness
+from eduhub.sync import readiness, rules_word
 from eduhub.sync.overview import AMBER, GREEN, NOT_KNOWN, RED, SHUT_OUT, Seen
+from eduhub.sync.policies import MB
 from eduhub.sync.readiness import NEXT
+from eduhub.sync.releases import word
 from eduhub.sync.told import Told
-from eduhub.web import box_shown, plots, shown
+from eduhub.web import box_shown, plots, release_words, shown
 from eduhub.web.states import State
 
 _LOOKS = {RED: ("no", "bad"), AMBER: ("wait", "slow"), NOT_KNOWN: ("search", ""), GREEN: ("done", "good"), SHUT_OUT: ("no", "")}
@@ -30,6 +32,7 @@ class BoxLine:
     disk: str
     rate: str
     week: str
+    update: State | None  # of the program, where another version is offered
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def line_of(box: Seen, now_ms: int) -> BoxLine:
     return BoxLine(
         box, _replaced() if box.is_replaced and not box.is_shut_out else attention_words()[box.attention(now_ms)], heard(box, now_ms), ago(box.told_ms, now_ms), unknown if told is None else backlog(told),
         unknown if told is None else disk(told, is_full=box.disk_full_ms is not None), unknown if told is None else rate(told),
-        unknown if told is None else week(told),
+        unknown if told is None else week(told), None if told is None else update(told),
     )  # fmt: skip
 
 
@@ -131,8 +134,49 @@ def _lamp(counts: Sequence[int]) -> str:
     return readiness.AMBER if any(counts[2:5]) else readiness.GREEN
 
 
-def plot(told: Told) -> tuple[str, int]:
-    """The path of its link in the last hours, and the bytes of the hour with the most; ('', 0) where it said none."""
+@dataclass(frozen=True)
+class LinkPlot:
+    """Its link in the last hours: the path, the bytes of the hour with the most, and the hours with some: how long before, bytes."""
+
+    path: str
+    top: int
+    rows: Sequence[tuple[int, int]]
+
+
+def plot(told: Told) -> LinkPlot | None:
+    """What its link carried; None where it said of no hour with some."""
     hours = told.hours or []
     top = max(hours, default=0)
-    return (plots.bars(hours, top), top * 1000) if top else ("", 0)
+    rows = [(len(hours) - 1 - at, count * 1000) for at, count in enumerate(hours) if count]
+    return LinkPlot(plots.bars(hours, top), top * 1000, rows[::-1]) if top else None
+
+
+def update(told: Told) -> State | None:
+    """How far it is with another version of the program, with the version."""
+    said = word.read(told.release)
+    if said.stage is None or said.version is None:
+        return None
+    state = release_words.of(said)
+    return replace(state, word=f"{said.version}: {state.word}")
+
+
+def rules(told: Told) -> Sequence[str]:
+    """The rules that it goes by, in words."""
+    words: dict[str, Callable[[str], str]] = {
+        rules_word.RATE: lambda value: gettext("at most %(rate)s kbit/s", rate=value),
+        rules_word.CLASS: lambda value: gettext("at most %(rate)s kbit/s in class hours", rate=value) if int(value) else gettext("nothing in class hours"),
+        rules_word.DAY: lambda value: gettext("at most %(size)s a day", size=_size(value)),
+        rules_word.MONTH: lambda value: gettext("at most %(size)s a month", size=_size(value)),
+        rules_word.DISK: lambda value: gettext("at most %(size)s of the disk", size=_size(value)),
+        rules_word.HEIGHT: lambda value: gettext("video up to %(lines)s lines", lines=value) if int(value) else gettext("no moving pictures"),
+        rules_word.LANGUAGES: lambda value: gettext("languages: %(tags)s", tags=value.replace(",", ", ")),
+        rules_word.CODECS: lambda _value: gettext("newer kinds of video and sound, too"),
+        rules_word.COURSES: lambda value: ngettext("%(num)s course has rules of its own", "%(num)s courses have rules of their own", int(value)),
+        rules_word.HOURS: lambda value: gettext("from %(hours)s", hours=value.replace(",", ", ")),
+        rules_word.MORE: lambda _value: gettext("and more"),
+    }  # fmt: skip
+    return [str(words[name](value)) for name, value in rules_word.read(told.policy)]
+
+
+def _size(megabytes: str) -> str:
+    return shown.megabytes(int(megabytes) * MB)

@@ -138,9 +138,26 @@ def test_one_box_in_detail_shows_what_it_said_and_when(
         "2 lessons · 18 MB", "waits for the hours in which lessons may be fetched", "at most 3.4 MB in an hour", "4 of 4", "all here",
     ):  # fmt: skip
         assert told in page, told
+    assert "It has told of none." in page
+    assert '<td class="n">0</td><td class="n">3.4 MB</td></tr><tr><td class="n">1</td><td class="n">0.9 MB</td>' in page.replace("\n", "")
     silent = add_box(world.school, "shuanghu-2", None, 2)
     page = browser().sign_in("pema").get(f"/schools/{world.school}/boxes/{silent}").text
     assert "It has not said anything yet." in page
+
+
+def test_the_rules_and_the_update_of_a_box_are_told_in_words_at_the_hub(
+    browser: Callable[[], Reader], world: World, add_box: Callable[..., str]
+) -> None:
+    said = GOOD | {"policy": "rate=64 class=0 month=3000 height=0 courses=2 later=1 more", "release": "coming 0.6.0 43"}
+    uid = add_box(world.school, "shuanghu-1", said, 2)
+    tenzin = browser().sign_in("tenzin")
+    page = tenzin.get(f"/schools/{world.school}/boxes/{uid}").text.replace("\u00a0", " ")
+    rules = page.split("Rules it goes by</th><td>")[1].split("</td>")[0].split("<br>")
+    assert rules == [
+        "at most 64 kbit/s", "nothing in class hours", "at most 3 GB a month", "no moving pictures", "2 courses have rules of their own",
+        "and more",
+    ]  # fmt: skip
+    assert "0.6.0: is coming, 43 % are there" in tenzin.get("/operator/boxes").text.replace("\u00a0", " ")
 
 
 def test_what_a_hostile_box_says_is_shown_as_text(browser: Callable[[], Reader], world: World, add_box: Callable[..., str]) -> None:

@@ -123,7 +123,7 @@ def _said(session: Session, node: Node, day: str) -> dict[str, object]:
     return {
         "update": update, "update_state": release_words.of(update),
         "said": told_shown.line_of(seen, now_ms), "told": seen.told, "said_days": told_shown.days_of(seen.told, day),
-        "link": told_shown.plot(seen.told),
+        "link": told_shown.plot(seen.told), "rules": told_shown.rules(seen.told),
     }
 
 
