@@ -19,7 +19,9 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.schools import organisations
 from eduhub.sync import battery, traffic
-from eduhub.sync.models import BoxStatus, Node, NodeContact, Upstream
+from eduhub.sync.mirrors import known
+from eduhub.sync.mirrors.known import Sighting
+from eduhub.sync.models import BoxStatus, Dropped, Node, NodeContact, NoRoom, Upstream
 from eduhub.sync.traffic import Moved
 from eduhub.uids import new_uid
 from tests import pictures
@@ -86,7 +88,10 @@ def box_in(state: str, installation: Installation, world: World, tmp_path: Path,
         if state == "forty missing":
             upstream.last_error = "sync.link_down"
     if state != "never joined":
-        fill(box, world, missing={"full": 0, "forty missing": 40, "no clock": 2}[state])
+        fill(box, world, missing={"full": 0, "no room": 1, "forty missing": 40, "no clock": 2}[state])
+    if state == "no room":
+        with box.database.write() as session:
+            no_room(session, box, world)
     if state == "full":
         supply(tmp_path, "BAT0", type="Battery", capacity="63", status="Discharging")
         monkeypatch.setattr(battery, "FOLDER", tmp_path)
@@ -94,7 +99,19 @@ def box_in(state: str, installation: Installation, world: World, tmp_path: Path,
         yield f"http://127.0.0.1:{port}"
 
 
-STATES = ("full", "forty missing", "no clock", "never joined")
+def no_room(session: Any, box: Installation, world: World) -> None:
+    """Lessons were dropped, some find no room, and five boxes are beside this one."""
+    for number in range(1, 4):
+        session.add(NoRoom(lesson_uid=new_uid(), bytes=9_000_000, noted_ms=1))
+        session.add(Dropped(
+            package_id=f"{number:064x}", sha256=f"{number:064x}", lesson_uid=world.lesson if number == 1 else new_uid(), bytes=9_000_000,
+            is_floor=number == 1, why="no_room", at_ms=clock.now_ms(), steady_s=1, is_unlinked=True,
+        ))  # fmt: skip
+    seen = [Sighting(f"http://10.0.0.{number}:8000", new_uid(), f"xiongba-xiang-zhongxin-xiaoxue-{number}", 7) for number in range(5)]
+    known.sighted(session, seen, int(box.steady.now_s()))
+
+
+STATES = ("full", "no room", "forty missing", "no clock", "never joined")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -134,6 +151,9 @@ def test_the_page_of_all_boxes_fits_with_none_and_with_many(
         assert wrong == []
 
 
+MORE = {"policy": "rate=64 class=0 day=100 month=3000 languages=bo,zh more", "release": "failed 0.6.0 unwell"}
+
+
 def add_box(session: Any, org_uid: str, number: int) -> None:
     uid, now_ms = new_uid(), clock.now_ms()
     session.add(Node(
@@ -149,7 +169,7 @@ def add_box(session: Any, org_uid: str, number: int) -> None:
         lamp = ("green", "red", "amber", "green", "unknown")[number % 5]
         tomorrow = (date.fromisoformat(clock.today("Asia/Shanghai")) + timedelta(days=1)).isoformat()
         days = {tomorrow: [3, 1, number % 5 and 2, 0, 0], "": [1, 0, 0, 1, 1]}
-        session.add(BoxStatus(node_uid=uid, said=GOOD | {"lamp": lamp, "days": days, "hours": [number, 900, 40, 3_400]}, told_ms=now_ms - ago_ms))
+        session.add(BoxStatus(node_uid=uid, said=GOOD | {"lamp": lamp, "days": days, "hours": [number, 900, 40, 3_400]} | MORE, told_ms=now_ms - ago_ms))
 
 
 def come_in(chromium: Browser, address: str, language: str, name: str) -> Page:
