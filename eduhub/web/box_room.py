@@ -81,8 +81,9 @@ def beside(session: Session, installation: Installation) -> str:
     came = ngettext("%(num)s lesson came from beside.", "%(num)s lessons came from beside.", lessons) if lessons else ""
     if not names:
         return languages.in_a_row(gettext("No other box is beside this one now."), came) if came else ""
+    nameless = gettext("without a name")
     here = ngettext(
         "Another box is beside this one: %(names)s.", "Other boxes are beside this one: %(names)s.", len(names),
-        names=", ".join(name or gettext("without a name") for name in names[:5]),
+        names=", ".join(name or nameless for name in names[:5]),
     )  # fmt: skip
     return languages.in_a_row(here, came or gettext("No lesson has come from it yet."))
