@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from eduhub import clock
 from eduhub.accounts.models import Person
-from eduhub.courses import editing
+from eduhub.courses import editing, plan
 from eduhub.courses.models import Course, Lesson
 from eduhub.installation import Installation
-from eduhub.sync.models import Arrival, Node, NodeContact
+from eduhub.sync.models import Arrival, CoursePolicy, Node, NodeContact
 from eduhub.uids import new_uid
 from tests.web.world import BEGAN, Reader, World
 
@@ -73,3 +74,32 @@ def test_it_is_for_those_who_change_the_course(browser: Browser, world: World, b
     assert browser().card(world.dolma_card).get(address).status_code == 403
     assert browser().sign_in("pema").get(address).status_code == 200
     assert boxes
+
+
+@pytest.mark.parametrize(("language", "words"), [
+    ("en", "not there any more: the box had no room for it"), ("zh", "已不在那里：盒子没有空间存放"), ("bo", "ད་དེར་མེད། སྒམ་ནང་ཉར་ས་མེད་པས་དོར་བ།"),
+])  # fmt: skip
+def test_a_lesson_that_the_box_let_go_is_said_to_be_gone_at_the_teachers_and_the_boxs_page(
+    browser: Browser, world: World, boxes: dict[str, str], installation: Installation, language: str, words: str
+) -> None:
+    with installation.database.write() as session:
+        session.get_one(Arrival, (boxes[world.school], world.lesson)).dropped_ms = 2
+        plan.add(session, group_uid=world.group, lesson_uid=world.lesson, day=clock.today("Asia/Shanghai"), period=1)
+    reader = browser().sign_in("pema")
+    reader.client.set_cookie("eduhub_language", language)
+    assert words in reader.get(f"/teaching/lessons/{world.lesson}/arrived").text
+    assert words in reader.get(f"/schools/{world.school}/boxes/{boxes[world.school]}").text
+
+
+def test_a_planned_lesson_of_a_course_that_the_school_does_not_fetch_is_not_called_missing(
+    browser: Browser, world: World, boxes: dict[str, str], installation: Installation
+) -> None:
+    with installation.database.write() as session:
+        session.delete(session.get_one(Arrival, (boxes[world.school], world.lesson)))
+        plan.add(session, group_uid=world.group, lesson_uid=world.lesson, day=clock.today("Asia/Shanghai"), period=1)
+        site_uid = session.get_one(Node, boxes[world.school]).site_uid
+        session.add(CoursePolicy(org_uid=world.school, site_uid=site_uid, course_uid=world.course, wanted="none"))
+    page = browser().sign_in("pema").get(f"/schools/{world.school}/boxes/{boxes[world.school]}").text
+    assert "not fetched: the school has chosen so for this course" in page
+    assert "is not at the box yet" not in page
+    assert "at 0 of 1 school" in browser().sign_in("tashi").get(f"/teaching/lessons/{world.lesson}").text
