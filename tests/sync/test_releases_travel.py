@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from eduhub import changes
+from eduhub.delivery import catalog, passes, release
 from eduhub.delivery import http as lane
-from eduhub.delivery import passes, release
 from eduhub.delivery.models import BlobRow, ReleaseRow
 from eduhub.errors import BadFormat, BadSignature, HashMismatch, ReleaseRefused
 from eduhub.installation import Installation, JobContext
 from eduhub.ops import release_job, upkeep
 from eduhub.signing import SigningKey
 from eduhub.sync.releases import fetching, holding, machine, offering, publishing, state
+from eduhub.sync.releases.models import ReleaseOffer
 from tests.sync import releasing
+from tests.sync.sticks import lessons_shown
 from tests.sync.world import Hub, School
 
 NEWER, NEWEST = "90.1.0", "90.2.0"
@@ -213,6 +216,20 @@ def test_a_manifest_signed_by_a_key_that_may_only_publish_lessons_is_not_taken_i
         mine.signature = release.sign(written, hub.here.keys.publishing).as_json()
         with pytest.raises(BadSignature):
             holding.take_in(session, box.blobs, mine, written)
+
+
+def test_an_entry_of_a_release_that_this_program_cannot_read_keeps_no_lesson_away(hub: Hub, box: Installation, school: School) -> None:
+    hub.join(box, school)
+    course = hub.course(school.org, groups=(school,))
+    hub.lesson(course)
+    with changes.writing(hub.here.database) as session:
+        body = {"release": "a" * 64, "version": NEWER, "signature": ["of a later kind"]}
+        catalog.append(session, hub.here.keys, holding.KIND, body)
+        session.add(ReleaseOffer(org_uid=hub.region, node_uid=None, release_id="a" * 64, version=NEWER, paused=False))
+    hub.sync(box)
+    hub.lesson(course, position=1)
+    hub.sync(box)  # with the catalog's entry here before
+    assert len(lessons_shown(box)) == 2
 
 
 def test_a_browsers_pass_opens_no_release(hub: Hub, tmp_path: Path) -> None:

@@ -39,7 +39,10 @@ def _from_catalog(session: Session, release_id: str) -> ReleaseRow | None:
         body = parse_canonical(raw).get("body")
         if not isinstance(body, dict) or body.get("release") != release_id or not isinstance(body.get("version"), str):
             continue
-        signature = Signature.from_json(body.get("signature"))
+        try:
+            signature = Signature.from_json(body.get("signature"))
+        except BadFormat:  # as a later hub may write it: not a release to this program, and no lesson waits for it
+            continue
         return ReleaseRow(
             id=release_id, version=body["version"][:20], sequence=sequence, signature=signature.as_json(), manifest=None,
             made_ms=clock.now_ms(),
