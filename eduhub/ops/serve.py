@@ -93,8 +93,8 @@ def answers(settings: Settings, timeout_s: float = 0.5) -> bool:
 
 
 def speaks(settings: Settings, timeout_s: float = 0.5) -> bool:
-    """Whether the pages answer, whatever the state of the worker is."""
-    return status_of(settings, "/sign-in", timeout_s=timeout_s) == HTTPStatus.OK
+    """Whether the pages answer, whatever the state of the worker is. A box that has not joined leads to its first page."""
+    return status_of(settings, "/sign-in", timeout_s=timeout_s) in {HTTPStatus.OK, HTTPStatus.SEE_OTHER}
 
 
 def status_of(settings: Settings, path: str, headers: Mapping[str, str] = MappingProxyType({}), *, timeout_s: float) -> int | None:

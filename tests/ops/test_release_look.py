@@ -1,6 +1,6 @@
 """`eduhub release look`: the launcher's question finds each thing that does not work, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -43,6 +43,12 @@ def look(here: Installation) -> str | None:
 
 def test_what_works_is_found_to_work(village: Looked) -> None:
     assert look(village[0]) is None
+
+
+def test_a_box_that_has_not_joined_yet_works_too(make_box: Callable[[], Installation]) -> None:  # noqa: F811
+    spare = make_box()
+    with Worker(spare.settings.data_dir / "run"), served(create_app(installation=spare)) as port:
+        assert look(at_port(spare, port)) is None
 
 
 def test_where_nothing_serves_health_is_what_does_not_work(village: Looked) -> None:
