@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +23,7 @@ from eduhub.sync.releases import machine, publishing
 from tests.ops.updating import wheel_of_today
 from tests.sync.releasing import KEY
 
-pytestmark = [pytest.mark.processes, pytest.mark.any_engine, pytest.mark.long]
+pytestmark = [pytest.mark.processes, pytest.mark.any_engine]
 
 ROOT = Path(__file__).parents[2]
 NEW = "90.1.0"
@@ -44,6 +47,21 @@ def build() -> ModuleType:
     return module
 
 
+def test_the_program_starts_without_what_only_the_demo_and_its_makers_need() -> None:
+    """A release has none of it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = [re.split(r"[<>=\[]", wanted)[0].replace("-", "_") for wanted in chain(*extras.values())]
+    assert "espeakng_loader" in names
+    words = (
+        f"import sys; sys.modules.update(dict.fromkeys({names!r})); "
+        "import eduhub.app, eduhub.worker; from eduhub.ops import cli; cli.main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert __version__ in done.stdout
+
+
+@pytest.mark.long
 def test_every_wheel_of_a_release_is_installed_from_its_archive_and_what_it_brings_runs(build: ModuleType, tmp_path: Path) -> None:
     target = machine.target()
     own = tmp_path / f"eduhub-{NEW}-py3-none-any.whl"
