@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Any
@@ -58,11 +58,19 @@ def add_events(
     queue_changes(session, steady)
     if not events:
         return
-    incarnation, now_s = changes.hold_machine(session), int(steady.now_s())
+    incarnation, now_s, boot = changes.hold_machine(session), int(steady.now_s()), steady.boot()
+    made: list[tuple[dict[str, Any], str | None]] = []
     for event in events:
-        boot = steady.boot() if event.get("uid") in counting else None
-        if boot is None or not _made_longer(session, incarnation, boot, now_s, event):
-            _add(session, "event", [event], now_s, None, grows=boot)
+        grows = boot if event.get("uid") in counting else None
+        if grows is not None and not made and _made_longer(session, incarnation, boot, now_s, event):
+            continue
+        # A batch is one child's, as a rule: what stands before in it is what was watched before.
+        longer = stretches.joined(made[-1][0], event) if grows is not None and made and made[-1][1] == grows else None
+        if longer is None:
+            made.append((event, grows))
+        else:
+            made[-1] = (longer, grows)
+    _add(session, "event", [body for body, _ in made], now_s, None, grows=[grows for _, grows in made])
 
 
 def _made_longer(session: Session, incarnation: str, boot: str, now_s: int, event: dict[str, Any]) -> bool:
@@ -101,10 +109,13 @@ def queue_changes(session: Session, steady: SteadyClock) -> int:
         rest = changes.made_here(session, after_seq=made[-1].seq, limit=2000) if len(made) == 2000 else []
         # One flush has one counter; its fields stay together, so that the hub judges a row as a whole.
         whole = [*made, *(change for change in rest if change.counter == last_counter)]
-        for (incarnation, *_row), fields in groupby(sorted(whole, key=_row_of), key=_row_of):
-            body = {"changes": [_as_json(change) for change in fields]}
-            _add(session, "change", [body], int(steady.now_s()), incarnation)
-            grown += 1
+        rows = [
+            (incarnation, {"changes": [_as_json(change) for change in fields]})
+            for (incarnation, *_row), fields in groupby(sorted(whole, key=_row_of), key=_row_of)
+        ]
+        for incarnation, of_one in groupby(rows, key=lambda row: row[0]):
+            _add(session, "change", [body for _incarnation, body in of_one], int(steady.now_s()), incarnation)
+        grown += len(rows)
         upstream.change_seq_sent = whole[-1].seq
         session.flush()
     # What came from the hub since lies behind it too, and need not be looked through again.
@@ -136,9 +147,10 @@ def _as_json(change: Change) -> list[Any]:
 
 
 def _add(
-    session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, of: str | None, *, grows: str | None = None
-) -> None:
-    """`of`: the incarnation, None for the present one."""
+    session: Session, kind: str, bodies: list[dict[str, Any]], steady_s: int, of: str | None, *,
+    grows: Sequence[str | None] = (),
+) -> None:  # fmt: skip
+    """`of`: the incarnation, None for the present one. `grows`: of each body, where any may grow."""
     if not bodies:
         return
     # Two writers at once would take the same number: the machine row is the queue they stand in.
@@ -148,10 +160,10 @@ def _add(
     sequence = session.scalar(highest) or 0
     session.add_all(
         OutboxRow(
-            incarnation=incarnation, sequence=number, kind=kind, version=1, body=body, made_steady_s=steady_s,
-            acknowledged_steady_s=None, grows=grows,
+            incarnation=incarnation, sequence=sequence + 1 + number, kind=kind, version=1, body=body, made_steady_s=steady_s,
+            acknowledged_steady_s=None, grows=grows[number] if grows else None,
         )
-        for number, body in enumerate(bodies, start=sequence + 1)
+        for number, body in enumerate(bodies)
     )  # fmt: skip
     session.flush()
 

@@ -12,7 +12,7 @@ from eduhub.courses.models import GroupCourse, Lesson
 from eduhub.installation import Installation
 from eduhub.schools import organisations
 from eduhub.schools.models import Enrolment
-from tests.web.world import Reader, World, add_adult, publish
+from tests.web.world import Reader, World, add_adult, as_box, publish
 
 Browser = Callable[[], Reader]
 
@@ -205,12 +205,12 @@ def status(reader: Reader, part: str) -> int:
         return answer.status_code
 
 
-def test_a_box_has_no_pages_of_the_operator_and_the_teacher(make_installation: Callable[..., Installation]) -> None:
-    box: Flask = create_app(installation=make_installation(role="node"))
+def test_a_box_has_no_pages_of_the_operator_and_the_teacher(installation: Installation, world: World) -> None:
+    box: Flask = create_app(installation=as_box(installation, world))
     here = Reader(box.test_client())
     assert here.get("/operator").status_code == 404
     assert here.get("/teaching").status_code == 404
-    assert here.get("/sync/v1/hello").status_code == 404
+    assert here.get("/sync/v1/stream").status_code == 404  # a mirror gives lessons only
     assert here.get("/").headers["Location"] == "/card"
 
 
