@@ -6,8 +6,8 @@ and then. A day is brought home by rounds, every twenty minutes; a week at once,
 
 bytes_per_child_day: what left the box towards the hub that day (IP packets, all of them: hellos, polls, acknowledgements of TCP), by
 children. rows_bytes: the bodies of the outbox alone. as_reported: those bodies, had the box sent each report of the player by itself.
-share: of the physical limit of the up direction, bodies / (rate * (1 - loss) * 1448/1500), over the time that posting the week takes,
-first byte to last acknowledgement; round_share: over the whole round, from hello on. Medians. Prints a table, then one JSON object.
+share: of the physical limit of the up direction, bodies / (rate * (1 - loss) * 1448/1500), over the time that bringing the week home
+takes, from packing the first batch to the last acknowledgement; round_share: over the whole round, from hello on. Medians. Prints a table, then one JSON object.
 BENCH=short: one day of twenty children.
 
     python benchmarks/bench_upstream.py
@@ -37,7 +37,7 @@ from eduhub.config import Settings
 from eduhub.installation import Installation, open_installation
 from eduhub.learning import events, progress
 from eduhub.ops import migrate, nginx
-from eduhub.sync import joining, outbox, rounds
+from eduhub.sync import bringing, joining, outbox, rounds
 from eduhub.sync.models import OutboxRow
 from eduhub.uids import make_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, School
@@ -122,17 +122,31 @@ def as_reported(reports: list[dict[str, Any]]) -> int:
 
 
 class Bodies:
-    """Counts what is posted as outbox, and how long that takes: from the first byte to the acknowledgement."""
+    """Counts what is posted as outbox, each batch once, and how long it takes to bring it home: packing to the last acknowledgement."""
 
     def __init__(self) -> None:
-        self.bytes, self.seconds, self._post = 0, 0.0, rounds._Round._post
+        self.batches, self.seconds = dict[tuple[str, int], int](), 0.0
+        pack, run = outbox.next_batch, bringing.Bringing.run
 
-        def counted(this: rounds._Round, batch: outbox.Batch) -> None:
+        def packed(*arguments: Any, **named: Any) -> outbox.Batch | None:
+            batch = pack(*arguments, **named)
+            if batch is not None:
+                self.batches[batch.incarnation, batch.first] = len(batch.body)
+            return batch
+
+        def ran(this: bringing.Bringing) -> None:
             began = time.monotonic()
-            self._post(this, batch)
-            self.bytes, self.seconds = self.bytes + len(batch.body), self.seconds + time.monotonic() - began
+            try:
+                run(this)
+            finally:
+                self.seconds += time.monotonic() - began
 
-        rounds._Round._post = counted  # type: ignore[method-assign]
+        outbox.next_batch, bringing.Bringing.run = packed, ran  # type: ignore[assignment, method-assign]
+
+    @property
+    def bytes(self) -> int:
+        """Of all bodies."""
+        return sum(self.batches.values())
 
 
 def school_and_box(folder: Path) -> tuple[Installation, Installation, School]:

@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import ssl
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from eduhub import __version__, logs
 from eduhub.errors import BadFormat, EduHubError, JoinRefused, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth, polling
+from eduhub.sync.ahead import Flight
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.meter import Meter
 
@@ -54,13 +56,14 @@ class Link:
         tls: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self._node_uid, self._key = node_uid, key
+        self._url, self._transport, self._tls = url, transport, tls or trust(url)
         self._nonce: str | None = None
         self._poll_token: str | None = None  # the newest that the hub handed over
         self.meter = Meter()  # what passed its sockets, headers and all
         self._connecting: socket.socket | None = None
         self._was_answered = False  # on the connection that there is
         self._client = httpx.Client(
-            base_url=url, transport=transport, verify=tls or trust(url), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
+            base_url=url, transport=transport, verify=self._tls, timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False,
             headers={"User-Agent": f"EduHub/{__version__}", "Accept-Encoding": "gzip"},
         )  # fmt: skip
 
@@ -122,6 +125,10 @@ class Link:
     def post(self, target: str, body: bytes, content_type: str) -> dict[str, Any]:
         """POST bytes as they are, get an object."""
         return _object(self._call("POST", target, body, {"Content-Type": content_type}, True))
+
+    def ahead(self) -> "Ahead":
+        """Post several things, each before the answer to the one before is back; over a connection for that alone."""
+        return Ahead(self, None if self._transport is not None else Flight(self._url, self._tls, self.meter))
 
     def _call(self, method: str, target: str, body: bytes, headers: dict[str, str], signed: bool) -> bytes:
         if signed and self._nonce is None:
@@ -185,6 +192,43 @@ class Link:
                 raise refusal(response.status_code, bytes(received))
             _require_whole(response)
             return bytes(received)
+
+
+class Ahead:
+    """What `Link.ahead` gives; use it as a context manager. Over a transport that is no network each is answered at once."""
+
+    def __init__(self, link: Link, flight: Flight | None) -> None:
+        self._link, self._flight = link, flight
+        self._answered: deque[dict[str, Any]] = deque()
+
+    def __enter__(self) -> "Ahead":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._flight is not None:
+            self._flight.close()
+
+    def post(self, target: str, body: bytes, content_type: str) -> None:
+        """POST it, signed, behind what was posted before. Raises Broken; what the hub answered, without a network."""
+        if self._flight is None:
+            self._answered.append(self._link.post(target, body, content_type))
+            return
+        if self._link._nonce is None:
+            self._link.hello()
+        headers = {"Content-Type": content_type} | self._link._authorization("POST", target, body, True)
+        self._flight.send(target, body, headers)
+
+    def answer(self) -> dict[str, Any]:
+        """The oldest answer that was not taken. Raises Broken where the connection ended before; what the hub answered."""
+        if self._flight is None:
+            return self._answered.popleft()
+        status, body, headers = self._flight.answer()
+        if status == 200:
+            return _object(body)
+        pause_s = polling.retry_after_s(headers.get("retry-after"), headers.get("date"))
+        if status in _BUSY and pause_s is not None:
+            raise LinkDown(f"status {status}, asked to wait", retry_after_s=round(pause_s))
+        raise refusal(status, body)
 
 
 @contextmanager

@@ -21,16 +21,15 @@ from eduhub import __version__, changes, clock, logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
-from eduhub.errors import BadFormat, BadSignature, EduHubError, LinkDown, NodeRefused, NodeReplaced
+from eduhub.errors import BadSignature, EduHubError, LinkDown, NodeRefused, NodeReplaced
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.signing import Signature, canonical, sha256_hex
+from eduhub.signing import Signature
 from eduhub.sync import (
     applying,
     auth,
     catalog_reading,
     evicting,
-    inbox,
     joining,
     outbox,
     replacing,
@@ -41,6 +40,7 @@ from eduhub.sync import (
     traffic,
 )
 from eduhub.sync.allowing import Budget, MustStop
+from eduhub.sync.bringing import Bringing
 from eduhub.sync.fetching import fetch
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
@@ -204,6 +204,7 @@ class _Round:
         self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
         self._ledger, self._open_ahead = ledger, open_ahead
         self._nearby, self._was_nearby = nearby, False
+        self._bringing = Bringing(installation, link, url)
         self.report = RoundReport()
 
     def run(self, on_progress: Callable[[float], None]) -> RoundReport:
@@ -213,7 +214,7 @@ class _Round:
                 self._meet(on_progress)
         except NodeReplaced:
             # So that the new box can be told that nothing is missing: what waits here is said, also when it is nothing.
-            self._say_what_waits()
+            self._bringing.say_what_waits()
             raise
         except LinkDown:
             if not self._was_nearby:  # the hub is out of reach; who stands beside us may not be
@@ -274,67 +275,16 @@ class _Round:
             return
         log.info("the hub began a new epoch", epoch=epoch, stream_sequence=read_so_far)
         self.report.pages_given_back = restoring.give_back(self._installation, self._link)
-        self._say_what_waits()
+        self._bringing.say_what_waits()
         with self._installation.database.write() as session:
             upstream = self._upstream(session)
             upstream.stream_epoch, upstream.stream_sequence = epoch, 0
 
-    def _say_what_waits(self) -> None:
-        """Ask of each incarnation how far the hub is, which tells it how far this box is."""
-        with self._installation.database.read() as session:
-            incarnations = outbox.incarnations(session)
-        for incarnation in incarnations:
-            with self._installation.database.read() as session:
-                question = outbox.question(session, incarnation)
-            self._post(question)
-
     def _bring_home(self) -> None:
-        with changes.writing(self._installation.database) as session:
-            outbox.queue_changes(session, self._installation.steady)
-            incarnations = outbox.incarnations(session)
-        for incarnation in incarnations:
-            while True:
-                with changes.writing(self._installation.database) as session:
-                    batch = outbox.next_batch(session, incarnation)
-                if batch is None:
-                    break
-                before = self._waiting()
-                self._post(batch)
-                after = self._waiting()
-                self.report.outbox_rows += max(0, before - after)
-                if after >= before:
-                    break  # the hub took nothing: asking again at once would go on for ever
-
-    def _waiting(self) -> int:
-        with self._installation.database.read() as session:
-            return outbox.waiting(session)
-
-    def _post(self, batch: outbox.Batch) -> None:
-        answer = self._link.post(f"{PREFIX}/outbox", batch.body, "application/gzip")
-        document = answer.get("acknowledgement")
-        if not isinstance(document, dict) or type(document.get("contiguous")) is not int:
-            raise BadFormat("not an acknowledgement")
-        with self._installation.database.write() as session:
-            ring, upstream = keyring(session), self._upstream(session)
-            signature = Signature.from_json(answer.get("signature"))
-            ring.verify(inbox.ACK_FORMAT, canonical(document), signature, scope="stream")
-            expected = {
-                "format": inbox.ACK_FORMAT, "node": upstream.node_uid, "incarnation": batch.incarnation,
-                "batch": sha256_hex(batch.body), "epoch": catalog.state(session).epoch,
-            }  # fmt: skip
-            if any(document.get(name) != value for name, value in expected.items()):
-                raise BadSignature("an acknowledgement of something else")
-            self._take_acknowledgement(session, batch.incarnation, document)
-
-    def _take_acknowledgement(self, session: Session, incarnation: str, document: dict[str, Any]) -> None:
-        steady = self._installation.steady
-        if outbox.is_of_another(session, incarnation, document["contiguous"], document.get("digest")):
-            parted = outbox.part_ways(session, steady, incarnation)
-            log.warning("another machine counts under the name of this one: it has a new one", rows=parted)
-            return
-        again = outbox.acknowledged(session, steady, incarnation, document["contiguous"])
-        if again:
-            log.info("rows are sent again", rows=again)
+        try:
+            self._bringing.run()
+        finally:
+            self.report.outbox_rows = self._bringing.home
 
     def _read_stream(self) -> None:
         more = True
