@@ -26,6 +26,7 @@ from eduhub.sync.fetching.meter import Meter
 _MOST_ANSWER_BYTES = 64 << 10
 CONNECT_S = 15.0
 SILENCE_S = 30.0  # in which nothing came, and nothing that was sent was acknowledged by the other side's kernel
+WORKS_S = 120.0  # the same where all was acknowledged: the hub has it and is at work, at what was posted before too
 _BLOCK, _TICK_S = 16 << 10, 1.0
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -128,15 +129,15 @@ class Flight:
 
     def _wait(self, opened: socket.socket, *, for_room: bool) -> None:
         """Until something can be sent, or read. Raises Broken after a long silence, however slow the line is."""
-        until_s, left = clock.monotonic_s() + SILENCE_S, _unacknowledged(opened)
+        since_s, left = clock.monotonic_s(), _unacknowledged(opened)
         while True:
             reading, writing = ([], [opened]) if for_room else ([opened], [])
             if any(select.select(reading, writing, [], _TICK_S)):
                 return
-            now_left = _unacknowledged(opened)
+            now_s, now_left = clock.monotonic_s(), _unacknowledged(opened)
             if now_left < left:
-                until_s, left = clock.monotonic_s() + SILENCE_S, now_left
-            elif clock.monotonic_s() > until_s:
+                since_s, left = now_s, now_left
+            elif now_s - since_s > (SILENCE_S if now_left else WORKS_S):
                 raise Broken("silence")
 
 

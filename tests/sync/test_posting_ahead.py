@@ -110,12 +110,21 @@ def test_nobody_there_is_broken() -> None:
 
 
 def test_a_long_silence_is_broken(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eduhub.sync.ahead.SILENCE_S", 0.5)
+    monkeypatch.setattr("eduhub.sync.ahead.WORKS_S", 0.5)
     flight = Flight(server.url, None, Meter())
     flight.send("/outbox", b"x", {})
     with pytest.raises(Broken, match="silence"):
         flight.answer()
     flight.close()
+
+
+def test_a_server_that_reads_nothing_any_more_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eduhub.sync.ahead.SILENCE_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # nobody takes the connection: its buffers fill up
+        flight = Flight(f"http://127.0.0.1:{listening.getsockname()[1]}", None, Meter())
+        with pytest.raises(Broken, match="silence"):
+            flight.send("/outbox", bytes(64 << 20), {})
+        flight.close()
 
 
 # --- a box and its hub ----------------------------------------------------------------
