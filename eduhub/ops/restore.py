@@ -27,6 +27,7 @@ from eduhub.errors import N_, BackupRefused, BadSignature
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
 from eduhub.ops.backup_files import ROWS_AT_ONCE, STEADY, Progress, read_manifest, rows_of, tables, verify
+from eduhub.ops.launching.files import sync_folder, write_whole
 from eduhub.signing import SigningKey
 from eduhub.sync import outbox, restoring
 from eduhub.sync.models import JoinCode
@@ -82,6 +83,7 @@ def restore(
                 _advance_sequences(session)
             missing = _forget_missing_blobs(session, {sha256 for sha256, _size in blobs})
             state = _begin_again(session, installation, root_key, after_epoch)
+        sync_folder(settings.data_dir)  # whoever is told that a machine is back may lose its power at once
         on_progress(1.0)
         made_ms = manifest["made_ms"]
         return replace(
@@ -123,13 +125,17 @@ def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings) -
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in sorted((source / "keys").glob("*.key")):
         new = keys / f".{path.name}.new"
-        new.touch(mode=0o600)
-        shutil.copyfile(path, new)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(path.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(new, keys / path.name)
+    sync_folder(keys)
     kept = json.loads((source / STEADY).read_bytes())
     # Another boot, so that counting goes on from here; the form is that of clock.SteadyClock.
     steady = {"boot": "restored", "uptime_s": 0.0, "steady_s": float(kept["steady_s"])}
-    (settings.data_dir / STEADY).write_text(json.dumps(steady), encoding="ascii")
+    write_whole(settings.data_dir / STEADY, json.dumps(steady).encode("ascii"))
+    sync_folder(settings.data_dir.parent)
 
 
 def _restore_blob(installation: Installation, folder: Path, sha256: str, size: int) -> None:
