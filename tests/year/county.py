@@ -18,11 +18,11 @@ from eduhub.installation import JobContext
 from eduhub.ops import backup as backing
 from eduhub.ops import restore as restoring
 from eduhub.ops import upkeep
-from eduhub.sync import joining, rounds
+from eduhub.sync import joining, policies, rounds
 from eduhub.sync.courier import trips
 from eduhub.uids import new_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, WireCarrier
-from tests.year import deeds, judging, lessons, power
+from tests.year import deeds, judging, lessons, power, spares
 from tests.year.child import Channel, Child
 from tests.year.drawing import Act
 from tests.year.line import Answered, Asked, Gone, Line
@@ -33,6 +33,7 @@ SCHOOLS = 7  # the first three have two boxes
 CHILDREN, LESSONS_AT_FIRST = 5, 4
 OLDEST_BACKUP_MIN = 27 * 24 * 60  # boxes keep what they brought home 35 days
 POWER_WENT = 99
+SMALL_MB = 20_000  # lessons here are fifty times smaller than real ones, and so is a megabyte of a school's policy
 MIN_MS = 60_000
 Work = Callable[[deeds.Tell], None]
 
@@ -44,6 +45,8 @@ class County:
         self.folder, self.time = folder, Time(WEDNESDAY_MS)
         self.promised, self.failures, self.counts = Promised(), list[str](), dict[str, int]()
         self._uids = seeded_uids(1)
+        policies.MB = SMALL_MB
+        self.former, self.spares = list[Machine](), 0  # boxes whose place another has taken
         self.copies: dict[int, Machine] = {}  # by the number of the box whose disk it was
         self._backups: dict[str, int] = {}  # when the last one was made, by machine
         self._at_min = 0
@@ -53,10 +56,9 @@ class County:
             self.boxes = [Machine(f"box{number}", "node", folder, self.time) for number in range(boxes)]
             for number, box in enumerate(self.boxes):
                 school = village.schools[number % len(village.schools)]
-                joining.join(box.here, "http://hub.test", village.code(school, f"box-{number}"), transport=self._line())
-        for box in self.boxes:
-            self._backup({"do": "backup"}, box)
-        self._backup({"do": "backup"}, self.hub)
+                joining.join(box.here, "http://hub.test", village.code(school, f"box-{number}"), transport=self.line())
+        for one in [*self.boxes, self.hub]:
+            self.back_up(one)
 
     def play(self, act: Act) -> None:
         """One act. What was no error that the program knows is noted in `failures`."""
@@ -67,6 +69,7 @@ class County:
         do = {
             "round": self._round, "backup": self._backup, "restore": self._restore, "night": self._night, "clock": self._clock,
             "clone": self._clone, "fill": self._fill, "plug": self._plug, "lose": self._lose, "copy": self._copy,
+            "replace": lambda act, old: spares.replace(self, act, old), "last_call": self._last_call, "lift": self._lift,
         }  # fmt: skip
         before = len(self.failures)
         self._count(act["do"])
@@ -76,7 +79,7 @@ class County:
         except Exception:  # noqa: BLE001 - each is a finding
             self.failures.append(traceback.format_exc())
         touched = {machine.name: machine, self.hub.name: self.hub} if "cut" in act else {machine.name: machine}
-        for one in touched.values():
+        for one in filter(lambda one: one.disk.exists(), touched.values()):  # not one that was stolen just now
             self.failures += judging.half_shown(one)
         self.failures[before:] = [f"{act}: {failure}" for failure in self.failures[before:]]
 
@@ -85,7 +88,14 @@ class County:
         """Those that were made, and copies of their disks."""
         return [*self.boxes, *self.copies.values()]
 
+    @property
+    def everything(self) -> list[Machine]:
+        """The hub, and all boxes there are, also those that were replaced and lie in a cupboard."""
+        return [self.hub, *self.all_boxes, *self.former]
+
     def _machine_of(self, act: Act) -> Machine:
+        if "former" in act:
+            return self.former[act["former"]]
         if "box" not in act:
             return self.hub
         number = act["box"] % len(self.boxes)
@@ -117,6 +127,13 @@ class County:
         line = Line(ask, random.Random(act["seed"]))
         line.cut_after, line.losing = act.get("line_bytes"), act.get("losing", 0.0)
         rounds.run(box.here, on_progress=lambda _share: None, transport=line, carrier=WireCarrier(line))  # type: ignore[arg-type]
+
+    def _last_call(self, act: Act, box: Machine) -> None:
+        """A box that was replaced reaches the hub once more; it brings home what it has, and is told."""
+        self._done(act, box, lambda _tell: self._sync(act, box, self._ask))
+
+    def _lift(self, act: Act, hub: Machine) -> None:
+        self._done(act, hub, lambda tell: deeds.lift_policies(hub.here, tell))
 
     def _clock(self, act: Act, box: Machine) -> None:
         box.wrong_ms = act["wrong_h"] * 3_600_000
@@ -151,12 +168,13 @@ class County:
         return self.folder / f"stick{number}"
 
     def _fill(self, act: Act, hub: Machine) -> None:
-        nodes = [self._node_uid(self.boxes[number % len(self.boxes)]) for number in act["for"]]
+        nodes = [self.node_uid(self.boxes[number % len(self.boxes)]) for number in act["for"]]
         self._stick(act["stick"]).mkdir(exist_ok=True)
         self._done(act, hub, lambda _tell: trips.export(
             hub.here, self._stick(act["stick"]), nodes=nodes, on_progress=lambda _share: None))  # fmt: skip
 
-    def _node_uid(self, box: Machine) -> str:
+    def node_uid(self, box: Machine) -> str:
+        """As the hub knows it."""
         with box.here.database.read() as session:
             node = joining.own_node(session)
         assert node is not None
@@ -177,6 +195,10 @@ class County:
 
     # --- backups --------------------------------------------------------------------
 
+    def back_up(self, machine: Machine) -> None:
+        """Undisturbed."""
+        self._backup({"do": "backup"}, machine)
+
     def _backup(self, act: Act, machine: Machine) -> None:
         def work(_tell: deeds.Tell) -> None:
             backing.backup(machine.here, self.folder / f"backup-{machine.name}")
@@ -184,7 +206,7 @@ class County:
         self._done(act, machine, work)
         self._backups[machine.name] = self._at_min
 
-    def _restore(self, _act: Act, machine: Machine) -> None:
+    def _restore(self, act: Act, machine: Machine) -> None:
         """The machine's disk is dead, and its last backup is brought back onto another one."""
         if self._at_min - self._backups.get(machine.name, -OLDEST_BACKUP_MIN) > OLDEST_BACKUP_MIN:
             return
@@ -193,17 +215,27 @@ class County:
         root_key = root_file.read_bytes() if root is not None else b""
         with machine.here.database.read() as session:
             epoch = catalog.state(session).epoch
-        machine.empty()
-        with machine.at_work():
+
+        def work(tell: deeds.Tell) -> None:
             restoring.restore(
                 self.folder / f"backup-{machine.name}", machine.settings, root, after_epoch=epoch if machine.role == "hub" else 0
             )
+            tell({"restored": True})
+
+        machine.empty()
+        if "cut" in act and power.is_preloaded():
+            machine.disk.mkdir()
+            if {"restored": True} not in self._recorded(act, machine, work, starts_again=False):
+                machine.empty()  # so the operator begins anew
+        if not machine.disk.exists():
+            with machine.at_work():
+                work(self.promised.take)
         if root is not None:
             root_file.write_bytes(root_key)
             root_file.chmod(0o600)
         machine.start()
         elsewhere = Held()
-        for one in [self.hub, *self.all_boxes]:
+        for one in self.everything:
             elsewhere.add(held(one))
         self.promised.excuse(gone, elsewhere)
 
@@ -213,6 +245,8 @@ class County:
         """Do it: undisturbed, on a disk that fills up, or with the power going in the middle of it."""
         if "cut" in act and power.is_preloaded():
             self._recorded(act, machine, work)
+        elif "pull" in act and power.is_preloaded():
+            self._recorded(act, machine, work, stick=self._stick(act["stick"]))
         elif "room" in act and power.is_preloaded():
             machine.stop()  # what is open already has its room
             with power.small_disk(machine.disk, act["room"]):
@@ -243,11 +277,15 @@ class County:
         inner = getattr(error, "orig", error)
         return isinstance(inner, OSError | sqlite3.OperationalError) or isinstance(error, sqlalchemy.exc.OperationalError)
 
-    def _recorded(self, act: Act, machine: Machine, work: Work) -> None:
-        cut, log = act["cut"], self.folder / "log"
+    def _recorded(
+        self, act: Act, machine: Machine, work: Work, *, stick: Path | None = None, starts_again: bool = True
+    ) -> list[dict[str, Any]]:
+        """The power goes, or the stick is pulled out, and the program ends; returns what was told before."""
+        cut, log = act["pull" if stick is not None else "cut"], self.folder / "log"
         log.unlink(missing_ok=True)
         machine.stop()
-        before = power.Before.keep(machine.disk, self.folder / "aside")
+        disk, facts = stick or machine.disk, list[dict[str, Any]]()
+        before = power.Before.keep(disk, self.folder / "aside")
         ask_the_hub = self._ask
 
         def in_the_child(channel: Channel) -> None:
@@ -256,7 +294,7 @@ class County:
                 found: Answered = channel.receive()
                 return found
 
-            power.begin(machine.disk, log, records=cut["after"])
+            power.begin(disk, log, records=cut["after"])
             self._ask = ask  # type: ignore[method-assign]
             try:
                 with machine.at_work():
@@ -274,10 +312,12 @@ class County:
                 if kind == "asked":
                     child.channel.send(ask_the_hub(what))
                 elif kind == "told":
+                    facts.append(what)
                     self.promised.take(what)
                 else:
                     self.failures.append(what)
-        self._power_went(child, machine, before, log, cut)
+        self._power_went(child, machine, before, log, cut, starts_again=starts_again)
+        return facts
 
     @contextlib.contextmanager
     def _failing_hub(self, cut: dict[str, Any]) -> Iterator[Callable[[Asked], Answered]]:
@@ -304,25 +344,31 @@ class County:
         finally:
             self._power_went(child, self.hub, before, log, cut)
 
-    def _power_went(self, child: Child, machine: Machine, before: power.Before, log: Path, cut: dict[str, Any]) -> None:
+    def _power_went(self, child: Child, machine: Machine, before: power.Before, log: Path, cut: dict[str, Any], *, starts_again: bool = True) -> None:
         code = child.wait()
-        self._count("power cuts in the middle" if code == POWER_WENT else "power cuts afterwards")
+        what = "sticks pulled out" if cut["who"] == "stick" else "power cuts"
+        self._count(f"{what} in the middle" if code == POWER_WENT else f"{what} afterwards")
         if code not in (0, POWER_WENT):
             self.failures.append(f"the process of {machine.name} ended with {code}")
         before.lose(log, cut["mode"], random.Random(cut["lot"]))
-        machine.start()
+        if starts_again:
+            machine.start()
 
     def _ask(self, asked: Asked) -> Answered:
         return self.hub.answer(asked)
 
-    def _line(self) -> Line:
+    def line(self) -> Line:
+        """A good line to the hub."""
         return Line(self._ask, random.Random(0))
 
     # --- the end ------------------------------------------------------------------------
 
     def settle(self) -> None:
         """All lines are good and nobody does anything: a few days of rounds."""
+        self.play({"do": "lift", "at_min": self._at_min + 1, "seed": 1})
         for day in range(1, 5):
+            for number in range(len(self.former)):
+                self.play({"do": "last_call", "former": number, "seed": day, "at_min": self._at_min + 1})
             if "restore" in self.counts:  # what boxes give back can speak of packages that are no more
                 with self.hub.at_work(), changes.writing(self.hub.here.database) as session:
                     lessons.bring_all_back(session, self.hub.here)
@@ -332,7 +378,7 @@ class County:
 
     def close(self) -> None:
         """Let go of everything."""
-        for one in [self.hub, *self.all_boxes]:
+        for one in self.everything:
             one.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

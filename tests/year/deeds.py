@@ -23,8 +23,9 @@ from eduhub.installation import Installation
 from eduhub.learning import events, progress
 from eduhub.rosters import consent, erasing, moving
 from eduhub.schools import calendars
-from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar
-from eduhub.sync import joining, outbox, schedule_clock
+from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar, Site
+from eduhub.sync import joining, outbox, policies, schedule_clock
+from eduhub.sync.models import CoursePolicy, SitePolicy
 from eduhub.uids import new_uid
 from tests.year import lessons
 
@@ -190,6 +191,35 @@ def retime(here: Installation, lot: random.Random, tell: Tell) -> None:
     _edit(here, lot, tell, do)
 
 
+def set_policy(here: Installation, lot: random.Random, tell: Tell) -> None:
+    """What the school's box may use and fetches: less disk than lessons need, hours, megabytes a day, fewer parts, courses not wanted."""
+
+    def do(session: Session, org_uid: str, _day: str) -> None:
+        site = _one(session, select(Site).where(Site.org_uid == org_uid).order_by(Site.uid), lot)
+        course = _one(session, select(Course.uid).order_by(Course.uid), lot)
+        if site is None:
+            return
+        if course is not None and lot.random() < 0.3:
+            policies.set_course(session, site, course, wanted=lot.choice([None, "none", "planned", "all"]))
+            return
+        policies.set_site(session, site, **lot.choice([
+            {"disk_mb": lot.randrange(50, 400)}, {"disk_mb": None}, {"windows": "22:00-06:00"}, {"windows": None},
+            {"max_height": lot.choice([0, 240, 480, None])}, {"day_mb": lot.choice([5, 50, None])},
+        ]))  # fmt: skip
+
+    _edit(here, lot, tell, do)
+
+
+def lift_policies(here: Installation, tell: Tell) -> None:
+    """An operator takes every limit back."""
+    with changes.writing(here.database) as session:
+        for site in session.scalars(select(Site).where(Site.uid.in_(select(SitePolicy.uid)))):
+            policies.set_site(session, site, **dict.fromkeys(policies.SITE_FIELDS))
+        for course in session.scalars(select(CoursePolicy)):
+            course.wanted = None
+    tell({"done": True})
+
+
 def _edit(here: Installation, lot: random.Random, tell: Tell, do: Callable[[Session, str, str], None]) -> None:
     """One form that is saved, and the changes that it made."""
     with changes.writing(here.database) as session:
@@ -294,10 +324,10 @@ def new_key(here: Installation, lot: random.Random, tell: Tell) -> None:
 
 
 AT_BOX: dict[str, Deed] = {
-    "learn": learn, "admit": admit, "rename": rename, "leave": leave, "replan": replan, "retime": retime,
+    "learn": learn, "admit": admit, "rename": rename, "leave": leave, "replan": replan, "retime": retime, "policy": set_policy,
 }  # fmt: skip
 AT_HUB: dict[str, Deed] = {
     "admit": admit, "rename": rename, "leave": leave, "come_back": come_back, "replan": replan, "retime": retime,
-    "publish": publish, "take_course": take_course, "erase": erase, "new_key": new_key,
+    "publish": publish, "take_course": take_course, "erase": erase, "new_key": new_key, "policy": set_policy,
 }  # fmt: skip
 KNOWN_ERRORS = (EduHubError,)

@@ -41,7 +41,7 @@ def _day_of_box(lot: random.Random, day: int, box: int, silent: dict[int, int]) 
         silent[box] = day + lot.randrange(2, 15)
     if lot.random() < 0.35:
         acts.append({"do": "learn", "box": box})
-    for deed, share in (("rename", 0.02), ("admit", 0.015), ("leave", 0.01), ("replan", 0.04), ("retime", 0.01)):
+    for deed, share in (("rename", 0.02), ("admit", 0.015), ("leave", 0.01), ("replan", 0.04), ("retime", 0.01), ("policy", 0.015)):
         if lot.random() < share:
             acts.append({"do": deed, "box": box})
     if lot.random() < 0.3 and silent[box] <= day:
@@ -62,7 +62,7 @@ def _day_of_hub(lot: random.Random, day: int) -> list[Act]:
     acts: list[Act] = []
     shares = {
         "publish": 0.25, "take_course": 0.03, "admit": 0.06, "rename": 0.08, "leave": 0.03, "come_back": 0.03, "replan": 0.06,
-        "retime": 0.01, "erase": 0.015, "new_key": 0.006,
+        "retime": 0.01, "erase": 0.015, "new_key": 0.006, "policy": 0.03,
     }  # fmt: skip
     for deed, share in shares.items():
         if lot.random() < share:
@@ -81,14 +81,21 @@ def _week(lot: random.Random, week: int, boxes: int) -> list[Act]:
     if lot.random() < 0.4:
         acts.append({"do": "backup", "at_min": _at(lot, day)})
     if lot.random() < 0.05:
-        acts.append({"do": "restore", "at_min": _at(lot, day)})
+        acts.append({"do": "restore", "at_min": _at(lot, day)} | _maybe_cut(lot))
     if lot.random() < 0.15:
         acts.append({"do": "backup", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
     if lot.random() < 0.05:
         acts.append({"do": "clone", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
     if lot.random() < 0.04:
-        acts.append({"do": "restore", "box": lot.randrange(boxes), "at_min": _at(lot, day)})
+        acts.append({"do": "restore", "box": lot.randrange(boxes), "at_min": _at(lot, day)} | _maybe_cut(lot))
+    if lot.random() < 0.05:
+        acts.append({"do": "replace", "box": lot.randrange(boxes), "stolen": lot.random() < 0.4, "at_min": _at(lot, day)})
     return acts
+
+
+def _maybe_cut(lot: random.Random) -> Act:
+    """The power goes while a backup is brought back, or right after it was said to be there."""
+    return {"cut": _cut(lot, "box")} if lot.random() < 0.4 else {}
 
 
 def _trip(lot: random.Random, week: int, boxes: int) -> list[Act]:
@@ -108,6 +115,8 @@ def _trip(lot: random.Random, week: int, boxes: int) -> list[Act]:
     for act in acts:
         if act["do"] == "plug" and lot.random() < 0.1:
             act["cut"] = _cut(lot, "box" if "box" in act else "hub")
+        elif act["do"] in {"plug", "fill"} and lot.random() < 0.15:
+            act["pull"] = _cut(lot, "stick")
     return acts
 
 

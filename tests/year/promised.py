@@ -44,6 +44,8 @@ class Promised:
     changes: set[Named] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)  # at the box already
+    dead_cards: set[str] = field(default_factory=set)  # those that a stolen box may have known
+    of_the_stolen: set[str] = field(default_factory=set)  # boxes that stand in the place of one
     excused: int = 0
 
     def take(self, fact: dict[str, Any]) -> None:

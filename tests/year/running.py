@@ -16,7 +16,7 @@ from pathlib import Path
 from eduhub import clock, logs
 from eduhub.config import Settings
 from tests.power.recording import memory_folder
-from tests.year import drawing, judging, power
+from tests.year import drawing, judging, power, spares
 from tests.year.county import County
 from tests.year.drawing import Act
 
@@ -56,9 +56,9 @@ def play(acts: list[Act], seed: int = 0, *, boxes: int = drawing.BOXES) -> Ended
         shown = [failure for failure in county.failures if "shows" in failure.splitlines()[0]]
         ended.half_shown = shown
         ended.surprises = [failure for failure in county.failures if failure not in shown]
-        ended.lost = list(judging.lost(county.hub, county.all_boxes, county.promised))
+        ended.lost = [*judging.lost(county.hub, county.all_boxes, county.promised), *spares.wrong(county)]
         ended.diverged = list(judging.diverged(county.hub, county.all_boxes))
-        ended.corrupt = [wrong for machine in (county.hub, *county.all_boxes) for wrong in judging.corrupt(machine)]
+        ended.corrupt = [wrong for machine in county.everything for wrong in judging.corrupt(machine)]
         ended.counts = county.counts | {
             "events promised": len(county.promised.events), "changes promised": len(county.promised.changes),
             "excused": county.promised.excused,

@@ -57,6 +57,63 @@ def test_after_a_year_all_are_equal_and_nothing_is_lost(recorder: Path, seed: in
     assert wrong(played(recorder, str(seed))) == {}
 
 
+def acts_of(*acts: dict[str, Any]) -> list[dict[str, Any]]:
+    """One a few hours after the other, each with a chance of its own."""
+    return [act | {"at_min": 200 * number, "seed": number} for number, act in enumerate(acts, start=1)]
+
+
+def file_of(folder: Path, acts: list[dict[str, Any]]) -> str:
+    file = folder / "acts.jsonl"
+    file.write_text("".join(json.dumps(act) + "\n" for act in acts))
+    return str(file)
+
+
+@pytest.mark.parametrize("mode", ["nothing", "names without bytes"])
+@pytest.mark.parametrize("who", [{"box": 1}, {}])
+def test_a_machine_whose_backup_was_brought_back_stands_though_its_power_goes_at_once(
+    recorder: Path, tmp_path: Path, who: dict[str, int], mode: str
+) -> None:
+    cut = {"who": "box", "after": 100_000, "mode": mode, "lot": 2}
+    lesson = [act for box in range(2) for act in ({"do": "round", "box": box}, {"do": "learn", "box": box}, {"do": "round", "box": box})]
+    acts = acts_of(*lesson, {"do": "backup", **who}, {"do": "restore", "cut": cut, **who}, *lesson)
+    assert wrong(played(recorder, "0", "--boxes", "2", "--acts", file_of(tmp_path, acts))) == {}
+
+
+def test_boxes_are_replaced_and_stolen_sticks_pulled_out_restores_cut_and_disks_made_small(recorder: Path, tmp_path: Path) -> None:
+    def pull(after: int) -> dict[str, Any]:
+        return {"pull": {"who": "stick", "after": after, "mode": "some", "lot": after}}
+
+    def cut(after: int) -> dict[str, Any]:
+        return {"cut": {"who": "box", "after": after, "mode": "some", "lot": after}}
+
+    def each(do: str) -> list[dict[str, Any]]:
+        return [{"do": do, "box": box} for box in range(3)]
+
+    acts = acts_of(
+        *each("round"), *each("learn"), *each("policy"), *each("round"), {"do": "learn", "box": 0}, {"do": "admit", "box": 0},
+        {"do": "replace", "box": 0, "stolen": False}, {"do": "learn", "box": 0}, {"do": "round", "box": 0},
+        *each("learn"), {"do": "admit", "box": 1}, {"do": "replace", "box": 1, "stolen": True}, *each("round"), *each("learn"),
+        {"do": "fill", "stick": 0, "for": [0, 1, 2]} | pull(40), {"do": "plug", "stick": 0, "box": 0},
+        {"do": "fill", "stick": 0, "for": [0, 1, 2]}, {"do": "plug", "stick": 0, "box": 1} | pull(9),
+        {"do": "plug", "stick": 0, "box": 1}, {"do": "plug", "stick": 0} | pull(5), {"do": "plug", "stick": 0},
+        {"do": "backup"}, {"do": "restore"} | cut(200), {"do": "learn", "box": 2}, {"do": "backup", "box": 2},
+        {"do": "restore", "box": 2} | cut(150), {"do": "publish"}, *each("policy"), *each("round"),
+    )  # fmt: skip
+    ended = played(recorder, "0", "--boxes", "3", "--acts", file_of(tmp_path, acts))
+    assert wrong(ended) == {}
+    assert ended["counts"]["refused sync.node_replaced"] == 4, "the box in the cupboard has called, day by day"
+    assert ended["counts"]["sticks pulled out in the middle"] > 0
+    assert ended["counts"]["power cuts in the middle"] == 2
+
+
+def test_cards_that_a_stolen_box_knew_and_that_open_something_still_are_found_out(recorder: Path, tmp_path: Path) -> None:
+    """The oracle itself: somebody has shut the box out, and has not ended the cards."""
+    stolen = {"do": "replace", "box": 0, "stolen": True, "careless": True}
+    acts = acts_of({"do": "round", "box": 0}, {"do": "admit", "box": 0}, {"do": "round", "box": 0}, stolen)
+    ended = played(recorder, "0", "--boxes", "2", "--acts", file_of(tmp_path, acts))
+    assert any("was in a stolen box" in found for found in ended["lost"])
+
+
 def test_the_same_seed_draws_the_same_year() -> None:
     assert drawing.draw(7, weeks=3) == drawing.draw(7, weeks=3)
     assert drawing.draw(7, weeks=3) != drawing.draw(8, weeks=3)
