@@ -153,9 +153,8 @@ class _Between(httpx.BaseTransport):
         if isinstance(content, bytes):
             piece = content[first : last + 1]
             where = {"Content-Range": f"bytes {first}-{first + len(piece) - 1}/{len(content)}"}
-            return httpx.Response(206, content=piece, headers=where)
-        endless = bytes(last - first + 1)
-        return httpx.Response(206, content=endless, headers={"Content-Range": f"bytes {first}-{last}/{1 << 42}"})
+            return _answer(lambda: iter([piece]), 206, where)
+        return _answer(lambda: iter([bytes(last - first + 1)]), 206, {"Content-Range": f"bytes {first}-{last}/{1 << 42}"})
 
     def _whole(self, content: Content | None) -> httpx.Response:
         if content is None:
@@ -163,8 +162,8 @@ class _Between(httpx.BaseTransport):
         return _answer((lambda: iter([content])) if isinstance(content, bytes) else _endless)
 
 
-def _answer(blocks: Callable[[], Iterator[bytes]]) -> httpx.Response:
-    return httpx.Response(200, stream=_Blocks(blocks))
+def _answer(blocks: Callable[[], Iterator[bytes]], status: int = 200, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.Response(status, stream=_Blocks(blocks), headers=headers)
 
 
 class _Blocks(httpx.SyncByteStream):

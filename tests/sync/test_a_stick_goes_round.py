@@ -4,14 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from eduhub.accounts.models import Person
 from eduhub.delivery import catalog
-from eduhub.errors import AnotherHubsStick, BadInput, NoCourier
+from eduhub.delivery.models import PackageRow
+from eduhub.errors import AnotherHubsStick, BadInput, NoCourier, OlderStick
 from eduhub.installation import Installation
+from eduhub.learning.models import Event
+from eduhub.sync import told, traffic
 from eduhub.sync.courier import trips
-from eduhub.sync.models import Arrival, NodeContact, Upstream
+from eduhub.sync.models import Arrival, CourierWant, InboxState, Node, NodeContact, Upstream
 from tests.sync.sticks import blobs_on, bring, copy_of, events_at, fill, lessons_shown, waiting, watch
 from tests.sync.world import Hub, School
 
@@ -278,3 +281,61 @@ def test_a_stick_finds_nobody_s_name(hub: Hub, box: Installation, school: School
         for secret in ("Shuanghu child", *school.children):
             assert secret.encode() not in found
             assert secret not in path.name
+
+
+def test_what_a_box_says_of_itself_comes_by_stick(hub: Hub, box: Installation, school: School, stick: Path) -> None:
+    hub.join(box, school)
+    fill(hub, stick, "shuanghu-3")
+    bring(box, stick)
+    bring(hub.here, stick)
+    with hub.here.database.read() as session:
+        node = session.scalars(select(Node)).one()
+        said, _when_ms = told.of(session, [node.uid])[node.uid]
+    assert said.disk_total
+
+
+def test_what_came_by_stick_is_booked_as_such(hub: Hub, box: Installation, school: School, stick: Path) -> None:
+    hub.join(box, school)
+    package = hub.lesson(hub.course(school.org, groups=(school,)))
+    fill(hub, stick, "shuanghu-3")
+    bring(box, stick)
+    with box.database.read() as session:
+        lesson = session.get_one(PackageRow, package).lesson_uid
+        booked = {row.lesson_uid: row.moved.down for row in traffic.by_lesson(session, 0) if row.via == traffic.STICK}
+    assert booked[lesson] >= 101_400
+
+
+def test_after_a_restore_of_the_hub_a_box_without_a_link_catches_up(
+    hub: Hub, box: Installation, school: School, stick: Path
+) -> None:
+    hub.join(box, school)
+    fill(hub, stick, "shuanghu-3")
+    watched = set(watch(box, school, 2))
+    bring(box, stick)
+    bring(hub.here, stick)
+    bring(box, stick)
+    assert waiting(box) == 0
+    before = copy_of(stick, "before")
+    with hub.here.database.write() as session:
+        catalog.begin_epoch(session, hub.here.keys, hub.here.keys.root)
+        session.execute(delete(InboxState))  # the backup was made before any of it came home
+        session.execute(delete(Event))
+        session.execute(delete(CourierWant))
+    new = hub.child(school, "Pema")
+    fill(hub, stick, "shuanghu-3")
+    taken = bring(box, stick)
+    assert taken.new_epoch
+    assert waiting(box) > 0
+    with pytest.raises(OlderStick):
+        bring(box, before)
+    bring(hub.here, stick)
+    assert events_at(hub.here) == watched
+    for _trip in range(2):  # the word that all was given back; then the stream from its beginning
+        fill(hub, stick)
+        bring(box, stick)
+        bring(hub.here, stick)
+    with box.database.read() as session:
+        assert session.get(Person, new) is not None
+        assert session.scalars(select(Upstream.stream_epoch)).one() == 2
+    bring(box, stick)
+    assert waiting(box) == 0

@@ -21,7 +21,7 @@ from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, NoCourier, NodeRefused, StickFull, StickReadOnly
 from eduhub.installation import Installation
-from eduhub.sync import inbox, restoring
+from eduhub.sync import inbox, restoring, told
 from eduhub.sync.courier import about, acks, layout, sealing, wants
 from eduhub.sync.courier.acks import Word
 from eduhub.sync.courier.layout import Parts
@@ -161,6 +161,7 @@ def _take_want(installation: Installation, stick: Stick, node: Node, report: Bro
             want = wants.read(payload, keyring(session).hub_uid, node)
             if _note_want(session, node, want):
                 report.wants += 1
+                _note_status(session, node, want)
             return want
     except (BadFormat, BadSignature) as error:
         log.warning("a want-list was refused", node=node.uid, error_code=error.code)
@@ -176,7 +177,9 @@ def _note_want(session: Session, node: Node, want: Want) -> bool:
     if row is None:
         row = CourierWant(node_uid=node.uid, document={}, made_s=0, read_ms=0, given_back_epoch=0)
         session.add(row)
-    row.document = {name: value for name, value in want.document.items() if name not in ("held_bits", "partial_bits")}
+    row.document = {
+        name: value for name, value in want.document.items() if name not in ("held_bits", "partial_bits", "status")
+    }
     row.made_s, row.read_ms = want.made_s, clock.now_ms()
     contact = session.get(NodeContact, node.uid)
     if contact is None:
@@ -191,6 +194,13 @@ def _note_want(session: Session, node: Node, want: Want) -> bool:
             contact.stream_sequence = max(contact.stream_sequence, want.stream_sequence)
     session.flush()
     return True
+
+
+def _note_status(session: Session, node: Node, want: Want) -> None:
+    try:
+        told.note(session, node.uid, told.read(want.document.get("status")), is_carried=True)
+    except BadFormat:
+        log.info("what a box says of itself cannot be read", node=node.uid)  # one of an older release says nothing
 
 
 def _note_given_back(installation: Installation, came: _OfNode, want: Want | None) -> None:

@@ -27,7 +27,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.signing import canonical
-from eduhub.sync import applying, outbox
+from eduhub.sync import applying, box_status, outbox
 from eduhub.sync.courier import program
 from eduhub.sync.courier.sealing import check_signed_by
 from eduhub.sync.fetching import wanted
@@ -91,6 +91,7 @@ def make(session: Session, installation: Installation, upstream: Upstream) -> by
         "incarnations": [[name, _acknowledged(session, name)] for name in outbox.incarnations(session)],
         "pages": len(applying.kept_pages(session)), "waiting": outbox.waiting(session), "free": room.free(installation.settings.data_dir),
         **_held(session), "program": program.said(session, installation.blobs),
+        "status": box_status.of_box(session, installation, session.get_one(Node, upstream.node_uid).org_uid),
     }  # fmt: skip
     signature = installation.keys.node_signing.sign(FORMAT, canonical(document))
     return canonical({"want": document, "signature": signature.as_json()})
