@@ -179,6 +179,9 @@ class Settings:
     proving: bool = setting(
         False, "Set by the launcher while a new version shows that it works: pages answer, and no work is done", parse=_yes_no
     )
+    sticks: str = setting(
+        "/media:/run/media:/mnt", "Folders below which sticks are mounted, with colons between; pages offer no others", parse=_any_text
+    )
     pass_hours: int = setting(12, "Hours a page's permission to read a lesson's parts lasts", parse=_whole(1, 168))
     log_format: Literal["json", "text"] = setting(
         "json", "json: one object a line; text: for people", parse=_one_of("json", "text")

@@ -11,6 +11,7 @@ from eduhub.installation import JobContext
 from eduhub.media import attachments, encode_step, prepare
 from eduhub.ops import certify_job, release_job, upkeep
 from eduhub.sync import first_start, meeting
+from eduhub.sync.courier import jobs as courier
 
 Handler = Callable[..., object]
 
@@ -35,4 +36,6 @@ HANDLERS: Mapping[str, Handler] = {
     "sync.join": first_start.run,
     "sync.round": sync_round,
     "release.put_in": release_job.put_in,
+    courier.EXPORT: courier.export,
+    courier.IMPORT: courier.take_in,
 }

@@ -282,3 +282,13 @@ class NoRoom(Base):
     lesson_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
     bytes: Mapped[int]
     noted_ms: Mapped[int]
+
+
+class CourierTrip(Base):
+    """What came of a job that filled or read a stick, for the page that started it. The newest fifty are kept."""
+
+    __tablename__ = "courier_trip"
+    job_uid: Mapped[str] = mapped_column(String(36), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))  # of the report: Exported, BroughtHome, TakenIn, Given
+    report: Mapped[dict[str, Any]]
+    ended_ms: Mapped[int]

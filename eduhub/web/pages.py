@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
-from eduhub.web import box, captive, first_start, home, poster, search
+from eduhub.web import box, captive, courier_at_box, first_start, home, poster, search
 from eduhub.web.accounts import pages as accounts
 from eduhub.web.learning import pages as learning
 from eduhub.web.operator import pages as operator
@@ -21,7 +21,7 @@ _EVERYWHERE: Sequence[Blueprint] = (
 _AT_THE_HUB: Sequence[Blueprint] = (
     search.teaching_bp, poster.at_the_hub, *teaching.AT_THE_HUB, *school.AT_THE_HUB, *operator.AT_THE_HUB,
 )  # fmt: skip
-_AT_A_BOX: Sequence[Blueprint] = (box.bp, first_start.bp, poster.bp, captive.bp, *school.AT_A_BOX, *accounts.AT_A_BOX)
+_AT_A_BOX: Sequence[Blueprint] = (box.bp, courier_at_box.bp, first_start.bp, poster.bp, captive.bp, *school.AT_A_BOX, *accounts.AT_A_BOX)
 
 
 def of(role: str) -> Sequence[Blueprint]:

@@ -139,7 +139,8 @@ def job_word(kind: str, args: Mapping[str, Any]) -> str:
         "media.check_attachment": gettext("Look at a file beside a lesson"),
         "media.forget_replaced": gettext("Clear away what was replaced"),
         "courses.publish_if_ready": gettext("Publish a lesson"), "blobs.scrub": gettext("Look for damaged files"),
-        "sync.round": gettext("Talk with the hub"),
+        "sync.round": gettext("Talk with the hub"), "courier.export": gettext("Fill a stick"),
+        "courier.import": gettext("Read a stick"),
     }  # fmt: skip
     return str(words.get(kind, kind))
 

@@ -231,6 +231,9 @@ TABLE: dict[str, frozenset[str]] = {
     "GET /operator/versions": OPERATOR,
     "POST /operator/versions": OPERATOR,
     "POST /operator/versions/<offer_uid>": OPERATOR,
+    "GET /operator/sticks": OVERSEES,
+    "POST /operator/sticks/fill": OVERSEES,
+    "POST /operator/sticks/read": OVERSEES,
     "GET /operator/work": OPERATOR,
     "POST /operator/jobs/<job_uid>/again": OPERATOR,
     "POST /operator/jobs/<job_uid>/stop": OPERATOR,
@@ -251,6 +254,11 @@ TABLE: dict[str, frozenset[str]] = {
     # first_start: for everyone on its network until the box has joined: test_first_start.py
     "GET /first-start": GONE,
     "POST /first-start": GONE,
+    # first_start: until the box has joined, and then for nobody: test_first_start.py
+    "GET /first-start": EVERYONE,
+    "POST /first-start": EVERYONE,
+    "GET /box/sticks": TEACHES,
+    "POST /box/sticks": TEACHES,
 
     # api
     "GET /health": EVERYONE,

@@ -1,0 +1,95 @@
+"""What pages say of sticks and of what came of them: the words that hub and box have in common.
+
+This module must not know which page it is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext, ngettext
+from sqlalchemy.orm import Session
+
+from eduhub.jobs.models import JobRow
+from eduhub.sync.courier import jobs
+from eduhub.sync.models import CourierTrip
+from eduhub.web import shown, states
+from eduhub.web.states import State
+
+
+@dataclass(frozen=True)
+class TripLine:
+    """One stick, what is done with it, how far that is, and what came of it in sentences."""
+
+    name: str
+    what: str
+    state: State
+    percent: int
+    said: list[str]
+    may_pull: bool
+    made_ms: int
+    in_work: bool
+
+
+def trips(session: Session) -> list[TripLine]:
+    """The newest first."""
+    return [_line(job, trip) for job, trip in jobs.trips_of(session)]
+
+
+def _line(job: JobRow, trip: CourierTrip | None) -> TripLine:
+    said = _said(trip.kind, trip.report) if trip is not None else []
+    if job.error_code:
+        said.append(states.refusal({"code": job.error_code, "facts": job.error_facts or {}}))
+    in_work = job.state in ("waiting", "running")
+    return TripLine(
+        str(job.args.get("name", "")), states.job_word(job.kind, job.args), states.of_job(job), job.progress_permille // 10,
+        said, not in_work, job.made_ms, in_work,
+    )
+
+
+def _said(kind: str, report: dict[str, Any]) -> list[str]:
+    find = {"Exported": _exported, "BroughtHome": _brought_home, "TakenIn": _taken_in}.get(kind)
+    return find(report) if find is not None else [gettext("What goes home is on the stick.")]
+
+
+def _exported(report: dict[str, Any]) -> list[str]:
+    said = [gettext("Filled for: %(boxes)s", boxes=", ".join(report["boxes"]))]
+    written = shown.megabytes(report["bytes"])
+    said.append(gettext("%(written)s were written; what was on the stick already was left.", written=written))
+    if report["left_out_bytes"]:
+        missing = shown.megabytes(report["left_out_bytes"])
+        said.append(gettext("The stick is full: %(missing)s did not fit. What is needed most is on it.", missing=missing))
+    if report["rows_home"]:
+        said.append(_home(report["rows_home"]))
+    if report["missing_here"]:
+        said.append(gettext("Some files are damaged here at the county, and are not on the stick."))
+    return said
+
+
+def _brought_home(report: dict[str, Any]) -> list[str]:
+    if not report["boxes"]:
+        return [gettext("There was nothing on it that is not here already.")]
+    said = [gettext("From: %(boxes)s", boxes=", ".join(report["boxes"])), _home(report["rows"])]
+    if report["refused"]:
+        said.append(gettext("Some files on it are not from a box of this county, or damaged; they were left alone."))
+    return said
+
+
+def _home(rows: int) -> str:
+    return str(ngettext("%(num)s message came home.", "%(num)s messages came home.", rows))
+
+
+def _taken_in(report: dict[str, Any]) -> list[str]:
+    said = [gettext("%(taken)s of lessons were taken from the stick.", taken=shown.megabytes(report["bytes"]))]
+    if report["missing"]:
+        said.append(ngettext("%(num)s lesson is not whole yet.", "%(num)s lessons are not whole yet.", report["missing"]))
+    else:
+        said.append(gettext("Every lesson that the school wants is here."))
+    if report["disk_full"]:
+        said.append(gettext("The disk of the box is full."))
+    if report["damaged"] or report["refused"]:
+        said.append(gettext("Some files on the stick were damaged; have it filled again at the county."))
+    if report["gave"]:
+        said.append(gettext("What goes home is on the stick."))
+    else:
+        said.append(gettext("Nothing could be written to the stick, so nothing goes home with it."))
+    return said

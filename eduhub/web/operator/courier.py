@@ -1,0 +1,91 @@
+"""Hub: fill sticks for schools' boxes, and read those that come back. For the operator, and a region's for its schools."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub import guard
+from eduhub.errors import NotFound, StickGone
+from eduhub.http import caches
+from eduhub.schools.models import Organisation
+from eduhub.sync.courier import jobs, plugged
+from eduhub.sync.models import Node
+from eduhub.web import courier_words
+from eduhub.web.edge import note, reading, writing
+from eduhub.web.forms import Form, sentence
+from eduhub.web.rights import OVERSEES, organisations_overseen
+
+bp = Blueprint("sticks", __name__)
+
+
+@bp.get("/operator/sticks")
+@guard.allow(OVERSEES)
+@caches("no-store")
+def home() -> ResponseReturnValue:
+    """The sticks that are plugged in, the boxes that one can be filled for, and what came of the last ones."""
+    with reading() as session:
+        boxes = _boxes(session)
+        trips = courier_words.trips(session)
+    found = plugged.sticks(guard.here().settings)
+    return render_template("operator/sticks.html", sticks=found, boxes=boxes, trips=trips, form=Form())
+
+
+@bp.post("/operator/sticks/fill")
+@guard.allow(OVERSEES)
+@caches("no-store")
+def fill() -> ResponseReturnValue:
+    """Fill a stick for the boxes that are chosen."""
+    if not Form().validate_on_submit():
+        return redirect(url_for("sticks.home"), 303)
+    chosen = request.form.getlist("box")
+    with writing() as session:
+        known = {box.node.uid: box for box in _boxes(session)}
+        if not set(chosen) <= set(known):
+            raise NotFound("no such box")
+        if not chosen:
+            flash(gettext("Choose the schools' boxes that the stick is for."))
+            return redirect(url_for("sticks.home"), 303)
+        _begin(lambda: jobs.start_export(session, guard.here(), request.form.get("stick", ""), chosen))
+        for node_uid in chosen:
+            note(session, "courier.fill", known[node_uid].school.uid, node_uid)
+    return redirect(url_for("sticks.home"), 303)
+
+
+@bp.post("/operator/sticks/read")
+@guard.allow(OVERSEES)
+@caches("no-store")
+def read() -> ResponseReturnValue:
+    """Take home what a stick brings."""
+    if Form().validate_on_submit():
+        with writing() as session:
+            _begin(lambda: jobs.start_import(session, guard.here(), request.form.get("stick", "")))
+            note(session, "courier.read", "", request.form.get("stick", "")[:16])
+    return redirect(url_for("sticks.home"), 303)
+
+
+@dataclass(frozen=True)
+class BoxLine:
+    """A box that a stick can be filled for."""
+
+    node: Node
+    school: Organisation
+
+
+def _boxes(session: Session) -> list[BoxLine]:
+    schools = {org.uid: org for org in organisations_overseen(session)}
+    nodes = session.scalars(
+        select(Node).where(Node.org_uid.in_(schools), Node.revoked_on.is_(None), Node.ended_on.is_(None)).order_by(Node.name)
+    )
+    return [BoxLine(node, schools[node.org_uid]) for node in nodes]
+
+
+def _begin(start: object) -> None:
+    try:
+        start()  # type: ignore[operator]
+        flash(gettext("It has begun. Leave the stick plugged in."))
+    except StickGone as error:
+        flash(sentence(error))

@@ -1,0 +1,61 @@
+"""The pages of sticks in a real browser, at hub and box: a phone's and a desk's width, in three languages."""
+
+
+import pytest
+from playwright.sync_api import Browser
+
+from eduhub.app import create_app
+from eduhub.installation import Installation
+from eduhub.sync.courier import plugged
+from tests.in_a_thread import served
+from tests.web.test_pages_in_a_browser import LANGUAGES, look, sign_in
+from tests.web.test_pages_of_sticks import Sockets, box_of, hub, reader, sockets, work  # noqa: F401 - fixtures
+from tests.web.world import World, as_box
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore:.*_io.FileIO name='.*/static/:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def look_at(chromium: Browser, here: Installation, world: World, name: str, path: str, kept: str) -> None:
+    """What is wrong with one page, in each language."""
+    with served(create_app(installation=here)) as port:
+        address = f"http://127.0.0.1:{port}"
+        for language in LANGUAGES:
+            context = chromium.new_context(locale={"en": "en-GB", "zh": "zh-CN", "bo": "bo-CN"}[language])
+            context.add_cookies([{"name": "eduhub_language", "value": language, "url": address}])
+            page, wrong = context.new_page(), list[str]()
+            page.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
+            sign_in(page, address, name, world)
+            look(page, f"{address}{path}", f"{kept}-{language}", wrong)
+            context.close()
+            assert wrong == []
+
+
+def filled(hub: Installation, world: World, sockets: Sockets) -> None:  # noqa: F811
+    """Two sticks, one of which was filled; a second filling is under way."""
+    node = box_of(hub, world.school, "shuanghu-1")
+    box_of(hub, world.school, "shuanghu-2")
+    for name in ("KINGSTON", "A STICK WITH A RATHER LONG NAME"):
+        sockets.plug(name)
+    tenzin = reader(hub, "tenzin")
+    keys = [stick.key for stick in plugged.sticks(hub.settings)]
+    tenzin.post("/operator/sticks/fill", {"stick": keys[0], "box": node}, page="/operator/sticks")
+    work(hub)
+    tenzin.post("/operator/sticks/fill", {"stick": keys[1], "box": node}, page="/operator/sticks")
+
+
+def test_filling_sticks_at_the_hub(hub: Installation, world: World, sockets: Sockets, chromium: Browser) -> None:  # noqa: F811
+    look_at(chromium, hub, world, "tenzin", "/operator/sticks", "sticks-none")
+    filled(hub, world, sockets)
+    look_at(chromium, hub, world, "tenzin", "/operator/sticks", "sticks-hub")
+
+
+def test_taking_lessons_at_a_box(hub: Installation, world: World, sockets: Sockets, chromium: Browser) -> None:  # noqa: F811
+    filled(hub, world, sockets)
+    box = as_box(hub, world)
+    box.keys.make_node_keys()
+    look_at(chromium, box, world, "pema", "/box/sticks", "sticks-box")
+
+
