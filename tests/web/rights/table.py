@@ -254,9 +254,6 @@ TABLE: dict[str, frozenset[str]] = {
     # first_start: for everyone on its network until the box has joined: test_first_start.py
     "GET /first-start": GONE,
     "POST /first-start": GONE,
-    # first_start: until the box has joined, and then for nobody: test_first_start.py
-    "GET /first-start": EVERYONE,
-    "POST /first-start": EVERYONE,
     "GET /box/sticks": TEACHES,
     "POST /box/sticks": TEACHES,
 
