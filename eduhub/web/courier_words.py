@@ -3,6 +3,7 @@
 This module must not know which page it is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from eduhub.jobs.models import JobRow
 from eduhub.sync.courier import jobs
-from eduhub.sync.models import CourierTrip
 from eduhub.web import shown, states
 from eduhub.web.states import State
+
+MOST = 10
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,23 @@ class TripLine:
     in_work: bool
 
 
-def trips(session: Session) -> list[TripLine]:
-    """The newest first."""
-    return [_line(job, trip) for job, trip in jobs.trips_of(session)]
+def trips(session: Session, boxes: Mapping[str, str] | None = None) -> list[TripLine]:
+    """The newest first. `boxes`, names by uid: of no others is anything said (None: of all)."""
+    if boxes is None:
+        return [_line(job, trip.kind if trip else "", dict(trip.report) if trip else {}) for job, trip in jobs.trips_of(session, MOST)]
+    found = []
+    for job, trip in jobs.trips_of(session, jobs.KEPT_TRIPS):
+        report = dict(trip.report) if trip is not None else {}
+        named = [*job.args.get("nodes", ()), *report.get("boxes", ())]
+        if named and not any(name in boxes or name in boxes.values() for name in named):
+            continue
+        report |= {"boxes": [name for name in report["boxes"] if name in boxes.values()]} if "boxes" in report else {}
+        found.append(_line(job, trip.kind if trip is not None else "", report))
+    return found[:MOST]
 
 
-def _line(job: JobRow, trip: CourierTrip | None) -> TripLine:
-    said = _said(trip.kind, trip.report) if trip is not None else []
+def _line(job: JobRow, kind: str, report: dict[str, Any]) -> TripLine:
+    said = _said(kind, report) if kind else []
     if job.error_code:
         said.append(states.refusal({"code": job.error_code, "facts": job.error_facts or {}}))
     in_work = job.state in ("waiting", "running")

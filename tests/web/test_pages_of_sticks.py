@@ -1,22 +1,25 @@
 """Sticks on the pages: at the hub they are filled and read, at a box their lessons are taken; no path of a form is opened."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from eduhub.accounts.models import AuditEntry
 from eduhub.app import create_app
 from eduhub.installation import Installation, JobContext
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker
 from eduhub.ops.handlers import HANDLERS
+from eduhub.schools import organisations
 from eduhub.signing import SigningKey, new_sealing_seed, sealing_public
 from eduhub.sync.courier import jobs, plugged
 from eduhub.sync.models import Node
 from eduhub.uids import new_uid
-from tests.web.world import Reader, World, as_box
+from tests.web.world import Reader, World, add_adult, as_box
 
 LINE = "36 25 8:1 / {place} {options},relatime shared:1 - {kind} /dev/sdb1 rw"
 
@@ -127,6 +130,53 @@ def test_a_box_that_the_reader_does_not_look_after_is_not_there(hub: Installatio
     assert answer.status_code == 404
     tenzin.post("/operator/sticks/fill", {"stick": stick.key}, page="/operator/sticks")
     assert "Choose the schools" in tenzin.get("/operator/sticks").text
+
+
+def test_a_region_reads_of_its_own_boxes_and_of_no_others(hub: Installation, world: World, sockets: Sockets) -> None:
+    own = box_of(hub, world.school, "shuanghu-1")
+    with hub.database.write() as session:
+        far = organisations.add(session, kind="region", names={"en": "Ngari"})
+        school = organisations.add(session, kind="school", names={"en": "Gertse school"}, parent_uid=far.uid)
+        add_adult(session, "Sonam", far.uid, "region_operator", "organisation", far.uid)
+        uid = school.uid
+    far_box = box_of(hub, uid, "far-1")
+    sockets.plug("stick")
+    (stick,) = plugged.sticks(hub.settings)
+    tenzin, sonam = reader(hub, "tenzin"), reader(hub, "sonam")
+    for chosen in ([own], [own, far_box]):
+        tenzin.post("/operator/sticks/fill", {"stick": stick.key, "box": chosen}, page="/operator/sticks")
+        page = sonam.get("/operator/sticks").text
+        assert "shuanghu-1" not in page
+        assert ("data-fresh" in page) is (len(chosen) > 1)
+        work(hub)
+    page = sonam.get("/operator/sticks").text
+    assert "shuanghu-1" not in page
+    assert page.count("Filled for: far-1") == 1
+    page = tenzin.get("/operator/sticks").text
+    assert page.count("Filled for: ") == 2
+    assert "far-1, shuanghu-1" in page or "shuanghu-1, far-1" in page
+
+
+def test_what_could_not_begin_is_not_written_down_as_done(hub: Installation, world: World, sockets: Sockets) -> None:
+    node = box_of(hub, world.school, "shuanghu-1")
+    tenzin = reader(hub, "tenzin")
+    for path, more in (("fill", {"box": node}), ("read", {})):
+        tenzin.post(f"/operator/sticks/{path}", {"stick": "0" * 16, **more}, page="/operator/boxes")
+    with hub.database.read() as session:
+        assert not [action for action in session.scalars(select(AuditEntry.action)) if action.startswith("courier.")]
+
+
+def test_a_stick_whose_name_is_no_text_stops_no_page(hub: Installation, world: World, sockets: Sockets, tmp_path: Path) -> None:
+    node = box_of(hub, world.school, "shuanghu-1")
+    place = os.fsencode(tmp_path / "media") + b"/a\xffb"
+    os.makedirs(place)
+    (tmp_path / "mountinfo").write_bytes(b"36 25 8:1 / " + place + b" rw,relatime shared:1 - vfat /dev/sdb1 rw\n")
+    tenzin = reader(hub, "tenzin")
+    assert "a\ufffdb" in tenzin.get("/operator/sticks").text
+    (stick,) = plugged.sticks(hub.settings)
+    tenzin.post("/operator/sticks/fill", {"stick": stick.key, "box": node}, page="/operator/sticks")
+    work(hub)
+    assert "Filled for: shuanghu-1" in tenzin.get("/operator/sticks").text
 
 
 def test_a_stick_that_was_pulled_out_before_its_turn_is_said_to_be_gone(

@@ -36,8 +36,8 @@ class Plugged:
 
     @property
     def name(self) -> str:
-        """What the system calls it: the last part of where it is mounted."""
-        return self.place.name
+        """What the system calls it: the last part of where it is mounted, as text that can be stored and shown."""
+        return os.fsencode(self.place.name).decode("utf-8", "replace")
 
 
 def sticks(settings: Settings) -> list[Plugged]:

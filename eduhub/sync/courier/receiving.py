@@ -21,6 +21,7 @@ from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, NoCourier, NodeRefused, StickFull, StickReadOnly
 from eduhub.installation import Installation
+from eduhub.signing import canonical
 from eduhub.sync import inbox, restoring, told
 from eduhub.sync.courier import about, acks, layout, sealing, wants
 from eduhub.sync.courier.acks import Word
@@ -198,7 +199,10 @@ def _note_want(session: Session, node: Node, want: Want) -> bool:
 
 def _note_status(session: Session, node: Node, want: Want) -> None:
     try:
-        told.note(session, node.uid, told.read(want.document.get("status")), is_carried=True)
+        status = want.document.get("status")
+        if len(canonical(status)) > told.MAX_UNPACKED_BYTES:
+            raise BadFormat("what a box says of itself is more than it may say by link")
+        told.note(session, node.uid, told.read(status), is_carried=True)
     except BadFormat:
         log.info("what a box says of itself cannot be read", node=node.uid)  # one of an older release says nothing
 

@@ -1,5 +1,6 @@
 """Hub: fill sticks for schools' boxes, and read those that come back. For the operator, and a region's for its schools."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -29,7 +30,8 @@ def home() -> ResponseReturnValue:
     """The sticks that are plugged in, the boxes that one can be filled for, and what came of the last ones."""
     with reading() as session:
         boxes = _boxes(session)
-        trips = courier_words.trips(session)
+        known = None if guard.viewer().is_operator else {box.node.uid: box.node.name for box in boxes}
+        trips = courier_words.trips(session, known)
     found = plugged.sticks(guard.here().settings)
     return render_template("operator/sticks.html", sticks=found, boxes=boxes, trips=trips, form=Form())
 
@@ -49,9 +51,9 @@ def fill() -> ResponseReturnValue:
         if not chosen:
             flash(gettext("Choose the schools' boxes that the stick is for."))
             return redirect(url_for("sticks.home"), 303)
-        _begin(lambda: jobs.start_export(session, guard.here(), request.form.get("stick", ""), chosen))
-        for node_uid in chosen:
-            note(session, "courier.fill", known[node_uid].school.uid, node_uid)
+        if _begin(lambda: jobs.start_export(session, guard.here(), request.form.get("stick", ""), chosen)):
+            for node_uid in chosen:
+                note(session, "courier.fill", known[node_uid].school.uid, node_uid)
     return redirect(url_for("sticks.home"), 303)
 
 
@@ -62,8 +64,9 @@ def read() -> ResponseReturnValue:
     """Take home what a stick brings."""
     if Form().validate_on_submit():
         with writing() as session:
-            _begin(lambda: jobs.start_import(session, guard.here(), request.form.get("stick", "")))
-            note(session, "courier.read", "", request.form.get("stick", "")[:16])
+            stick = request.form.get("stick", "")
+            if _begin(lambda: jobs.start_import(session, guard.here(), stick)):
+                note(session, "courier.read", "", stick)
     return redirect(url_for("sticks.home"), 303)
 
 
@@ -83,9 +86,12 @@ def _boxes(session: Session) -> list[BoxLine]:
     return [BoxLine(node, schools[node.org_uid]) for node in nodes]
 
 
-def _begin(start: object) -> None:
+def _begin(start: Callable[[], object]) -> bool:
+    """Whether it has begun."""
     try:
-        start()  # type: ignore[operator]
-        flash(gettext("It has begun. Leave the stick plugged in."))
+        start()
     except StickGone as error:
         flash(sentence(error))
+        return False
+    flash(gettext("It has begun. Leave the stick plugged in."))
+    return True
