@@ -16,9 +16,10 @@ from eduhub.uids import new_uid
 # fmt: off
 ACTIONS = frozenset({
     "accounts.add_adult", "accounts.add_child", "accounts.card_lost", "accounts.change_password", "accounts.change_person",
-    "accounts.choose_pictures", "accounts.end_all_sign_ins", "accounts.end_role", "accounts.end_sign_in",
+    "accounts.choose_pictures", "accounts.end_all_sign_ins", "accounts.end_box_word", "accounts.end_role", "accounts.end_sign_in",
     "accounts.erase_child", "accounts.export_child", "accounts.forget_pictures", "accounts.issue_card",
-    "accounts.reset_password", "courier.fill", "courier.read", "courier.take", "course.order", "course.review_off", "course.review_on", "courses.add", "courses.add_unit",
+    "accounts.make_box_word", "accounts.reset_password", "accounts.use_box_word", "courier.fill", "courier.read", "courier.take",
+    "course.order", "course.review_off", "course.review_on", "courses.add", "courses.add_unit",
     "courses.end_course", "courses.give_course", "history.undo", "jobs.again", "jobs.stop", "lesson.add", "lesson.add_voice",
     "lesson.attach", "lesson.captions", "lesson.chapters", "lesson.drop_voice", "lesson.hand_in", "lesson.publish",
     "lesson.send_back", "lesson.send_video", "lesson.trim", "lesson.withdraw", "lesson.words", "media.choose_sounds",

@@ -23,6 +23,8 @@ from eduhub.errors import CardNotKnown, NotFound, PasswordTooWeak, SignInFailed,
 
 # Either of them is typed where the password is.
 _TYPED = ("password", "one_time")
+# What another machine may ever hold of these; the rest stays where it was made.
+TRAVELS = frozenset({"card", "box_word"})
 _CARD = (
     select(Credential)
     .join(Person, Person.uid == Credential.person_uid)
@@ -117,13 +119,13 @@ def give_box_word_after(session: Session, person_uid: str, org_uid: str, word: S
 def box_word_of(session: Session, person_uid: str, org_uid: str, today: str) -> Credential | None:
     """The word for the boxes of a school that a person can still use on a day."""
     found = (held for held in of(session, person_uid) if held.kind == "box_word" and held.org_uid == org_uid)
-    return next((held for held in found if today < ends_on(held)), None)
+    return next((held for held in found if today < _ends_on(held)), None)
 
 
-def ends_on(word: Credential) -> str:
-    """The first ISO day on which a word for boxes opens nothing any more; '' for what cannot be read, which opens nothing."""
-    found = _BOX_WORD.fullmatch(word.verifier)
-    return found[1] if found else ""
+def last_day(word: Credential) -> str:
+    """The last ISO day on which a word for boxes is good; '' for what cannot be read, which opens nothing."""
+    end = _ends_on(word)
+    return (date.fromisoformat(end) - timedelta(days=1)).isoformat() if end else ""
 
 
 def end_box_words(session: Session, person_uid: str, org_uid: str) -> None:
@@ -156,6 +158,12 @@ def take_box_word(session: Session, credential_uid: str, now_s: float) -> Creden
 def password_of(session: Session, person_uid: str) -> str:
     """The uid of the password or word that a person can use now; empty when there is none."""
     return next((found.uid for found in of(session, person_uid) if found.kind in _TYPED), "")
+
+
+def has_passwords(session: Session) -> bool:
+    """Whether anybody can sign in at this machine with a password."""
+    held = select(Credential.uid).where(Credential.kind == "password", Credential.revoked_on.is_(None)).limit(1)
+    return session.scalars(held).first() is not None
 
 
 def check_password(
@@ -278,10 +286,18 @@ def _plain(credential: Credential) -> str:
     return word[2] if word else credential.verifier
 
 
+def _ends_on(word: Credential) -> str:
+    found = _BOX_WORD.fullmatch(word.verifier)
+    try:
+        return date.fromisoformat(found[1]).isoformat() if found else ""
+    except ValueError:  # 2026-13-41: no hub of ours wrote it
+        return ""
+
+
 def _is_good(credential: Credential, now_s: float | None, box_day: str | None = None) -> bool:
     """Whether a password, or a word that is good once, is good now. A word of before there was an end has none."""
     if credential.kind == "box_word":
-        return box_day is not None and box_day < ends_on(credential)
+        return box_day is not None and box_day < _ends_on(credential)
     if credential.kind != "one_time":
         return True
     word = _WORD.fullmatch(credential.verifier)

@@ -22,6 +22,8 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from eduhub import changes
+from eduhub.accounts import credentials
+from eduhub.accounts.models import Credential
 from eduhub.changes import Change, FieldChange
 from eduhub.clock import SteadyClock
 from eduhub.errors import BadFormat
@@ -109,9 +111,10 @@ def queue_changes(session: Session, steady: SteadyClock) -> int:
         rest = changes.made_here(session, after_seq=made[-1].seq, limit=2000) if len(made) == 2000 else []
         # One flush has one counter; its fields stay together, so that the hub judges a row as a whole.
         whole = [*made, *(change for change in rest if change.counter == last_counter)]
+        by_row = ((incarnation, list(fields)) for (incarnation, *_row), fields in groupby(sorted(whole, key=_row_of), key=_row_of))
         rows = [
             (incarnation, {"changes": [_as_json(change) for change in fields]})
-            for (incarnation, *_row), fields in groupby(sorted(whole, key=_row_of), key=_row_of)
+            for incarnation, fields in by_row if not _stays(session, fields)
         ]
         for incarnation, of_one in groupby(rows, key=lambda row: row[0]):
             _add(session, "change", [body for _incarnation, body in of_one], int(steady.now_s()), incarnation)
@@ -137,6 +140,15 @@ def has_any(session: Session) -> bool:
 
 def _row_of(change: Change) -> tuple[str, int, str, str]:
     return change.machine_uid, change.counter, change.table_name, change.row_uid
+
+
+def _stays(session: Session, fields: list[Change]) -> bool:
+    """Whether these changes of one row are of a password or the like, which never leaves the machine it was made at."""
+    if fields[0].table_name != Credential.__tablename__:
+        return False
+    row = session.get(Credential, fields[0].row_uid)
+    kind = next((change.value for change in fields if change.field == "kind"), row.kind if row is not None else None)
+    return kind is not None and kind not in credentials.TRAVELS
 
 
 def _as_json(change: Change) -> list[Any]:

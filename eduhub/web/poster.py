@@ -9,6 +9,7 @@ from markupsafe import Markup
 from segno import make_qr
 
 from eduhub import guard
+from eduhub.accounts import credentials
 from eduhub.config import Settings
 from eduhub.errors import NotFound
 from eduhub.http import caches
@@ -51,7 +52,9 @@ def own() -> ResponseReturnValue:
         node = joining.own_node(session)
         if node is None:
             raise NotFound("this box has not joined")
-        return _poster(node.name, session.get(Organisation, node.org_uid), None)
+        return _poster(
+            node.name, session.get(Organisation, node.org_uid), None, needs_adults=not credentials.has_passwords(session)
+        )
 
 
 @at_the_hub.get("/schools/<org_uid>/boxes/<node_uid>/poster")
@@ -64,7 +67,7 @@ def of_box(org_uid: str, node_uid: str) -> ResponseReturnValue:
         return _poster(node.name, row_of(session, Organisation, org_uid), node)
 
 
-def _poster(name: str, school: Organisation | None, at_hub: Node | None) -> str:
+def _poster(name: str, school: Organisation | None, at_hub: Node | None, *, needs_adults: bool = False) -> str:
     settings = guard.here().settings
     address = address_of(settings, name)
     wifi = request.args.get("wifi", settings.wifi_name if settings.role == "node" else "")[:MOST_WIFI_LETTERS]
@@ -74,7 +77,7 @@ def _poster(name: str, school: Organisation | None, at_hub: Node | None) -> str:
         with force_locale(tag):
             said.append(Words(tag, gettext("Lessons of our school"), gettext("Choose this Wi-Fi:"), gettext("Then open this address:")))
     return render_template(
-        "box/poster.html", name=name, school=school, address=address, wifi=wifi, said=said, at_hub=at_hub,
+        "box/poster.html", name=name, school=school, address=address, wifi=wifi, said=said, at_hub=at_hub, needs_adults=needs_adults,
         square=Markup(square),  # noqa: S704 - drawn by segno
         language_of=languages.of_text, most=MOST_WIFI_LETTERS,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from eduhub import changes
+from eduhub.accounts import credentials
 from eduhub.accounts.models import AuditEntry, Credential, Person, RoleGrant
 from eduhub.changes import Change, FieldChange
 from eduhub.changes.merging import travelling_tables
@@ -318,3 +319,28 @@ def test_every_field_that_a_box_may_change_is_a_column() -> None:
         for field in fields - set(tables[table].__mapper__.columns.keys())
     }
     assert unknown == set()
+
+
+def test_of_a_word_for_boxes_a_box_may_say_only_that_it_was_used(thief: Thief) -> None:
+    pema = thief.hub.adult(thief.school.org, "Pema", "school_admin")
+    made: dict[str, str] = {}
+    with thief.hub.here.database.write() as session:
+        for org in (thief.school.org, thief.other.org):
+            assert credentials.give_box_word_after(session, pema, org, credentials.new_box_word(), "", "2026-11-25")
+            held = credentials.box_word_of(session, pema, org, "2026-11-25")
+            assert held is not None
+            made[org] = held.uid
+    uid = made[thief.school.org]
+    before = snapshot(thief)
+    longer = f"until=2099-01-01 {credentials.new_box_word().verifier}"
+    for fields in (
+        {"verifier": longer}, {"verifier": longer, "revoked_on": "2026-11-25"}, {"person_uid": thief.school.children[0]}, {"kind": "password"},
+        {"kind": "card"}, {"machine_uid": new_uid()}, {"revoked_on": None}, {},
+    ):  # fmt: skip
+        refused(thief, thief.write("credential", uid, **fields), before)
+    refused(thief, thief.write("credential", made[thief.other.org], revoked_on="2026-11-25"), before)
+    new = {"person_uid": pema, "kind": "box_word", "verifier": longer, "machine_uid": thief.incarnation, "revoked_on": None}
+    refused(thief, thief.write("credential", new_uid(), **new), before)
+    assert thief.write("credential", uid, revoked_on="2026-11-25").applied == 1
+    with thief.hub.here.database.read() as session:
+        assert credentials.box_word_of(session, pema, thief.school.org, "2026-11-25") is None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
+from sqlalchemy.orm import Session
 from wtforms import PasswordField
 
 from eduhub import guard
@@ -13,9 +14,10 @@ from eduhub.accounts.tries import Counted, Limit
 from eduhub.errors import CardNotInPhoto, CardNotKnown, PhotosBusy, SignInFailed, TooManyTries
 from eduhub.http import caches
 from eduhub.media import card_photos
+from eduhub.sync import joining
 from eduhub.web import languages
 from eduhub.web.accounts import limits, turns
-from eduhub.web.edge import reading, writing
+from eduhub.web.edge import note, reading, writing
 from eduhub.web.forms import Form, back_field, local_path, needed, text_field
 
 bp = Blueprint("accounts", __name__)
@@ -67,17 +69,28 @@ def _sign_in(form: SignInForm) -> ResponseReturnValue:
     counted = limits.of_name(name)
     limits.take(counted)
     with reading() as session:
-        credential = credentials.check_password(session, name, password, guard.here().steady.now_s())
+        credential = credentials.check_password(session, name, password, guard.here().steady.now_s(), _box_day(session))
         on = guard.today_of(session, credential.person_uid)
     renewed = credentials.renewed(credential, password)
-    with writing(travels=renewed is not None) as session:
+    is_box_word = credential.kind == "box_word"
+    with writing(travels=renewed is not None or is_box_word) as session:
         if renewed is not None:
             credentials.keep_renewed(session, credential.uid, renewed)
+        if is_box_word:
+            session.info["by_uid"] = credential.person_uid
+            credential = credentials.take_box_word(session, credential.uid, guard.here().steady.now_s())
+            note(session, "accounts.use_box_word", credential.org_uid, credential.person_uid)
         tries.give_back(session, guard.here().steady.now_s(), counted, forgetting=limits.of_strangers(name))
         guard.sign_in(session, credential, on)
     answer = redirect(local_path(form.back.data), 303)
     limits.remember(answer, name)
     return answer
+
+
+def _box_day(session: Session) -> str | None:
+    """At a box the school's day, by which words for it hold. At the hub None: they open nothing there."""
+    node = joining.own_node(session) if guard.here().settings.role == "node" else None
+    return guard.today(session, node.org_uid) if node is not None else None
 
 
 @bp.route("/card", methods=["GET", "POST"])

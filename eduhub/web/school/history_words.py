@@ -214,6 +214,10 @@ def _of_plan_row(names: Names, act: Act) -> str:
 def _of_credential(names: Names, act: Act) -> str:
     name = names.person(act.row.get("person_uid"))
     is_card = act.row.get("kind") == "card"
+    if act.row.get("kind") == "box_word":
+        if act.is_new:
+            return gettext("%(name)s has a word for the school's box.", name=name)
+        return gettext("The word of %(name)s for the school's box is used, or was ended.", name=name)
     if act.is_new:
         return gettext("%(name)s has a new card.", name=name) if is_card else gettext("%(name)s has a new password.", name=name)
     return gettext("The old card of %(name)s is useless.", name=name) if is_card else gettext(

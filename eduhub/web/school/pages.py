@@ -3,6 +3,7 @@
 from eduhub.web.school import (
     box_policy,
     box_traffic,
+    box_words,
     boxes,
     cards,
     changing_people,
@@ -18,5 +19,5 @@ from eduhub.web.school import (
 EVERYWHERE = (
     box_policy.bp, classes.bp, people.bp, changing_people.bp, cards.bp, children.bp, childs_data.bp, planning.bp, terms.bp, history.bp,
 )  # fmt: skip
-AT_THE_HUB = (childs_data.at_the_hub, boxes.bp)
+AT_THE_HUB = (childs_data.at_the_hub, boxes.bp, box_words.bp)
 AT_A_BOX = (box_traffic.bp,)

@@ -141,8 +141,11 @@ TABLE: dict[str, frozenset[str]] = {
     "POST /people/<person_uid>/move": SCHOOL,
     "POST /roles/<grant_uid>/end": SCHOOL,
 
-    # childs_data, school_boxes
+    # childs_data, school_boxes, box_words
     "GET /people/<person_uid>/erase": SCHOOL,
+    "GET /schools/<org_uid>/box-words": SCHOOL,
+    "POST /schools/<org_uid>/box-words": SCHOOL,
+    "POST /schools/<org_uid>/box-words/end": SCHOOL,
     "GET /schools/<org_uid>/boxes/<node_uid>": SCHOOL,
     "GET /schools/<org_uid>/boxes/<node_uid>/poster": SCHOOL,
     "POST /schools/<org_uid>/boxes/<node_uid>/lost": OVERSEES_SCHOOL,
