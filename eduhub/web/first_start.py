@@ -5,9 +5,12 @@ the credential: a stranger who is first needs one that an operator has made, and
 nothing of the school's yet. Once the box has joined these addresses do not exist.
 """
 
+import socket
 from ipaddress import IPv6Address, ip_address
+from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from wtforms import StringField
@@ -54,11 +57,11 @@ def register(app: Flask) -> None:
     if app.extensions["eduhub"].settings.role != "node":
         return
 
-    @app.before_request
-    def _lead_here() -> ResponseReturnValue | None:
-        if request.endpoint in _ALSO_BEFORE or request.blueprint in guard.OWN_CREDENTIALS or not _is_new():
-            return None
-        return redirect(PATH, 303)
+    @app.url_value_preprocessor  # before anything is said about what stands in the address
+    def _lead_here(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+        if endpoint in _ALSO_BEFORE or request.blueprint in guard.OWN_CREDENTIALS or not _is_new():
+            return
+        abort(redirect(f"{_place()}{PATH}", 303))
 
 
 def _is_new() -> bool:
@@ -87,6 +90,31 @@ def _is_local(address: str) -> bool:
     return (mapped or found).is_private or (mapped or found).is_link_local
 
 
+def _place() -> str:
+    """'' where the page was asked for under a name of this network; else where this box is found from there, so that a telephone that was
+    led here under a name of the internet (it looks for it, and the box gives the names) can use the form.
+    """
+    if _has_own_name():
+        return ""
+    own = _own_address(request.remote_addr or "")
+    port = request.host.rpartition(":")[2]
+    return f"{request.scheme}://{own}{f':{port}' if port.isdigit() else ''}" if own else ""
+
+
+def _own_address(reader: str) -> str:
+    """The address of this machine towards a reader's, as a host of a URL; '' where it has none. Nothing is sent."""
+    try:
+        found = ip_address(reader)
+        with socket.socket(socket.AF_INET6 if found.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.connect((str(found), 9))
+            own = ip_address(asked.getsockname()[0])
+    except (OSError, ValueError):
+        return ""
+    if isinstance(own, IPv6Address):
+        return str(own.ipv4_mapped) if own.ipv4_mapped else "" if own.is_link_local else f"[{own}]"
+    return str(own)
+
+
 def _has_own_name() -> bool:
     """Whether the page was asked for under a name that only this network can give: a page of somewhere else can let a
     public name of its own lead to this box, and press the button in a reader's stead.
@@ -95,7 +123,15 @@ def _has_own_name() -> bool:
     try:
         return bool(ip_address(host.strip("[]")))
     except ValueError:
-        return "." not in host or host.lower().endswith(_LOCAL_NAMES)
+        return "." not in host or host.lower().endswith(_LOCAL_NAMES) or _is_of_its_operator(host.lower())
+
+
+def _is_of_its_operator(host: str) -> bool:
+    """Whether a name is one that the operator gave this box, in the settings: nobody else lets it lead here."""
+    settings = guard.here().settings
+    return host == urlsplit(settings.public_url or "").hostname or (
+        bool(settings.box_suffix) and host.endswith(f".{settings.box_suffix}")
+    )
 
 
 @bp.get(PATH)
@@ -104,6 +140,8 @@ def _has_own_name() -> bool:
 def page() -> ResponseReturnValue:
     """The first page of a box: where its hub is, and the code; or how far joining is."""
     _check_may()
+    if place := _place():
+        return redirect(f"{place}{PATH}", 303)
     with reading() as session:
         asked = first_start.asked(session, guard.here())
     if asked is not None and asked.is_under_way:

@@ -72,7 +72,9 @@ def ask(reader: Reader, hub: str, code: str) -> str:
 
 
 def test_any_address_of_a_new_box_leads_to_its_first_page(reader: Reader) -> None:
-    for path in ("/", "/box", "/card", f"/lessons/{new_uid()}", "/generate_204", "/poster"):
+    for path in (
+        "/", "/box", "/card", f"/lessons/{new_uid()}", "/generate_204", "/poster", "/lessons/7", "/lessons/x%00", "/nowhere", "/box?q=%00",
+    ):  # fmt: skip
         answer = reader.get(path)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/first-start"), path
     page = reader.get("/first-start")
@@ -180,17 +182,47 @@ def test_who_is_not_on_the_boxes_own_network_is_refused(reader: Reader) -> None:
 def test_a_form_without_its_token_or_under_a_name_of_the_internet_is_refused(reader: Reader, box: Installation) -> None:
     wanted = {"hub": "hub.example.org", "code": "AAAAA-AAAAA-AAAAA-AAAAA"}
     assert reader.client.post("/first-start", data=wanted).status_code == 400
+    page = reader.client.get("/first-start")
+    token, cookie = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text), page.headers["Set-Cookie"].partition(";")[0]
+    assert token is not None
+    client = create_app(installation=box).test_client(use_cookies=False)
     for host, status in (
-        ("evil.example.org", 403), ("192.168.1.5.evil.example", 403), ("192.168.1.5:8080", 303), ("box.lan", 303), ("[fd00::1]", 303),
-        ("eduhub", 303),
+        ("evil.example.org", 403), ("192.168.1.5.evil.example", 403), ("lan", 303), ("evillan", 303), ("192.168.1.5:8080", 303),
+        ("box.lan", 303), ("[fd00::1]", 303), ("eduhub", 303), ("connectivitycheck.gstatic.com", 403), ("eduhub.lan.example", 403),
     ):  # fmt: skip
-        place = f"http://{host}"
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', reader.client.get("/first-start", base_url=place).text)
-        assert token is not None
-        answer = reader.client.post("/first-start", data={"csrf_token": token[1], **wanted}, base_url=place)
+        sent = {"csrf_token": token[1], **wanted}
+        answer = client.post("/first-start", data=sent, base_url=f"http://{host}", headers={"Cookie": cookie})
         assert answer.status_code == status, host
         with box.database.write() as session:
             session.execute(delete(JobRow))
+
+
+def test_a_telephone_that_looks_for_the_internet_is_led_to_the_address_of_the_box_and_can_use_the_form_there(
+    reader: Reader, box: Installation
+) -> None:
+    for path in ("/generate_204", "/first-start", "/lessons/7"):
+        answer = reader.client.get(path, base_url="http://connectivitycheck.gstatic.com")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "http://127.0.0.1/first-start"), path
+    answer = reader.client.get("/", base_url="http://captive.apple.com:8080", environ_overrides={"REMOTE_ADDR": "::1"})
+    assert answer.headers["Location"] == "http://[::1]:8080/first-start"
+    wanted = {"hub": "hub.example.org", "code": "AAAAA-AAAAA-AAAAA-AAAAA"}
+    page = reader.client.get("/first-start", base_url="http://127.0.0.1").text
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert token is not None
+    answer = reader.client.post("/first-start", data={"csrf_token": token[1], **wanted}, base_url="http://127.0.0.1")
+    assert answer.status_code == 303
+    assert reader.client.get("/generate_204", base_url="http://a.example", environ_overrides={"REMOTE_ADDR": "no"}).status_code == 303
+
+
+@pytest.mark.parametrize(("settings", "host"), [
+    ({"public_url": "https://shuanghu-3.box.example.org"}, "shuanghu-3.box.example.org"), ({"box_suffix": "box.example.org"}, "new.box.example.org"),
+])  # fmt: skip
+def test_a_name_that_its_operator_gave_the_box_is_the_boxes_own(
+    make_installation: Callable[..., Installation], settings: dict[str, str], host: str
+) -> None:
+    client = create_app(installation=make_installation(role="node", **settings)).test_client()
+    assert client.get("/first-start", base_url=f"http://{host}").status_code == 200
+    assert client.get("/first-start", base_url="http://other.example.org").status_code == 303
 
 
 def test_few_tries_are_taken(reader: Reader) -> None:
