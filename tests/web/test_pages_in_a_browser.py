@@ -93,6 +93,12 @@ PAGES = {
         "child-transcript": "/lessons/{lesson}/transcript?language=bo",
     },
 }  # fmt: skip
+PAGES[""]["first-page"] = "/"
+PAGES["tenzin"] |= {"operator-boxes": "/operator/boxes", "operator-lost-box": "/schools/{school}/boxes/{node}?wrong=name"}
+PAGES["pema"] |= {
+    "school-box-words": "/schools/{school}/box-words", "school-poster": "/schools/{school}/boxes/{node}/poster",
+    "school-cards-lost": "/schools/{school}/cards",
+}  # fmt: skip
 PAGES["tenzin"]["operator-audit"] = "/operator/audit"
 PAGES["pema"]["school-audit"] = "/schools/{school}/audit"
 PAGES["norbu"] = {"own": "/account", "own-password": "/account/password"}
@@ -159,6 +165,9 @@ def places(installation: Installation, world: World, tmp_path: Path) -> dict[str
         add_captions(session, installation, world.lesson)
         found["tashi"] = people.called(session, "tashi")[0].uid
         found["node"] = add_box(session, world)
+        lose_a_box(session, world)
+        given = credentials.give_box_word_after(session, found["tashi"], world.school, credentials.new_box_word(), "", clock.today())
+        assert given
         session.info["by_uid"] = people.called(session, "pema")[0].uid
         people.change(session, world.dolma, name="Dolma Lhamo", language="bo")
         people.change(session, world.dolma, name="Dolma")
@@ -223,6 +232,16 @@ def add_box(session: Session, world: World) -> str:
     package_id = session.get_one(Lesson, world.lesson).package_id
     session.add(Arrival(node_uid=node.uid, lesson_uid=world.lesson, package_id=package_id, revision=1, told_ms=called_ms))
     return node.uid
+
+
+def lose_a_box(session: Session, world: World) -> None:
+    """A box of the school that was shut out, and with it a child's card."""
+    session.add(Node(
+        org_uid=world.school, site_uid=new_uid(), name="shuanghu-0", signing_public="01", sealing_public="01", certificate={},
+        revoked_on="2026-11-25",
+    ))  # fmt: skip
+    session.flush()
+    credentials.revoke(session, credentials.card_of(session, world.lhamo))
 
 
 @pytest.mark.parametrize(
