@@ -93,7 +93,6 @@ PAGES = {
         "child-transcript": "/lessons/{lesson}/transcript?language=bo",
     },
 }  # fmt: skip
-PAGES[""]["first-page"] = "/"
 PAGES["tenzin"] |= {"operator-boxes": "/operator/boxes", "operator-lost-box": "/schools/{school}/boxes/{node}?wrong=name"}
 PAGES["pema"] |= {
     "school-box-words": "/schools/{school}/box-words", "school-poster": "/schools/{school}/boxes/{node}/poster",
