@@ -18,6 +18,7 @@ pytestmark = pytest.mark.any_engine
 FILES = wheels_of("90.1.0")
 MANIFEST = manifest_of("90.1.0", FILES).to_bytes()
 NAMES = sorted(FILES)
+NAME = release_archive.manifest_name(MANIFEST)
 
 
 def built(folder: Path) -> Path:
@@ -42,7 +43,7 @@ def packed(path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> Path:
 
 
 def as_built() -> list[tuple[tarfile.TarInfo, bytes]]:
-    return [member("release.json", MANIFEST), *(member(name, FILES[name]) for name in NAMES)]
+    return [member(NAME, MANIFEST), *(member(name, FILES[name]) for name in NAMES)]
 
 
 def test_what_was_built_is_read_and_is_the_same_each_time(tmp_path: Path) -> None:
@@ -62,11 +63,11 @@ CHANGES: dict[str, Callable[[list[tuple[tarfile.TarInfo, bytes]]], list[tuple[ta
     "one too many": lambda members: [*members, member("more.whl", b"x")],
     "named upwards": lambda members: [members[0], member(f"../{NAMES[0]}", FILES[NAMES[0]]), members[2]],
     "a link": lambda members: [members[0], member(NAMES[0], b"", tarfile.SYMTYPE, "/etc/passwd"), members[2]],
-    "a hard link": lambda members: [members[0], member(NAMES[0], b"", tarfile.LNKTYPE, "release.json"), members[2]],
+    "a hard link": lambda members: [members[0], member(NAMES[0], b"", tarfile.LNKTYPE, NAME), members[2]],
     "a device": lambda members: [members[0], member(NAMES[0], b"", tarfile.CHRTYPE), members[2]],
     "shorter": lambda members: [members[0], member(NAMES[0], FILES[NAMES[0]][:-1]), members[2]],
-    "a manifest without end": lambda members: [member("release.json", b" " * (1 << 20)), *members[1:]],
-    "the manifest is a link": lambda members: [member("release.json", b"", tarfile.SYMTYPE, "/etc/passwd"), *members[1:]],
+    "a manifest without end": lambda members: [member(NAME, b" " * (1 << 20)), *members[1:]],
+    "the manifest is a link": lambda members: [member(NAME, b"", tarfile.SYMTYPE, "/etc/passwd"), *members[1:]],
 }
 
 
@@ -78,6 +79,13 @@ def test_anything_else_is_refused(tmp_path: Path, change: str) -> None:
         release_archive.read(path, tmp_path / "out")
     assert {found.name for found in tmp_path.iterdir()} == {"changed.tar", "out"}
     assert {found.name for found in (tmp_path / "out").iterdir()} <= set(NAMES)
+
+
+def test_a_manifest_of_which_one_digit_changed_is_found(tmp_path: Path) -> None:
+    path = packed(tmp_path / "changed.tar", [member(NAME, MANIFEST.replace(b"90.1.0", b"90.1.1")), *as_built()[1:]])
+    (tmp_path / "out").mkdir()
+    with pytest.raises(HashMismatch):
+        release_archive.read(path, tmp_path / "out")
 
 
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
