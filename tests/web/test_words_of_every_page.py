@@ -13,7 +13,7 @@ from tests.web.world import Reader, World
 Browser = Callable[[], Reader]
 # Not words of a language: names of things, units, and what the tests' people are called and have written.
 NO_WORDS = frozenset(
-    "EduHub MB GB kB kbit aac opus JavaScript WebVTT SRT eduhub serve node join https Chrome Android PDF JPEG PNG WebP English http lan Wi Fi".split()
+    "EduHub MB GB kB kbit aac opus JavaScript WebVTT SRT eduhub serve node join https Chrome Android PDF JPEG PNG WebP English http USB lan Wi Fi".split()
 )
 # Names and titles that stand in a sentence or in the title of the window.
 WRITTEN_BY_PEOPLE = frozenset("Dolma Lhamo Sonam Pema Tashi Tenzin Norbu Science Shuanghu shuanghu school Steam Hail Rain Dew Water Nyima tashi pema sonam".split())
