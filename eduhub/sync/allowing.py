@@ -96,8 +96,8 @@ def _used(session: Session, installation: Installation, zone: str, at_ms: int | 
 class Budget:
     """The same for a round that goes on for hours."""
 
-    def __init__(self, installation: Installation, ledger: Ledger, now_s: Callable[[], float] = clock.monotonic_s) -> None:
-        self._installation, self._ledger, self._now_s = installation, ledger, now_s
+    def __init__(self, installation: Installation, ledger: Ledger, now_s: Callable[[], float] | None = None) -> None:
+        self._installation, self._ledger, self._now_s = installation, ledger, now_s or clock.monotonic_s
         with installation.database.read() as session:
             self._order = _order(session, 0)
         self._look()

@@ -61,7 +61,9 @@ class Authority:
 @contextmanager
 def serving(hub: Hub, tls: ssl.SSLContext) -> Iterator[str]:
     """The hub over real TLS, at the address that is given."""
-    server = make_server("127.0.0.1", 0, app_of(hub.here), threaded=True, ssl_context=tls)
+    server = make_server("127.0.0.1", 0, app_of(hub.here), threaded=True)
+    # Each connection shakes hands in a thread of its own: boxes open some ahead, and say nothing on them for a while.
+    server.socket, server.ssl_context = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False), tls
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

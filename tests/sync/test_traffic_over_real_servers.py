@@ -39,7 +39,7 @@ def test_the_sum_of_all_lessons_and_of_none_is_what_crossed_the_link(hub: Hub, a
         joined = (line.down, line.up)  # joining is no round: it is not booked
         rounds.run(box, on_progress=lambda _share: None)
         down, up = booked(box)
-        packets = 400 + line.down // 500
+        packets = 400 + line.down // 200  # on a busy machine the box reads late, and little at a time is sent to it
         assert fits(line.down - joined[0], down, packets)
         assert fits(line.up - joined[1], up, packets)
     with box.database.read() as session:
