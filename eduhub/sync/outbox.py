@@ -62,39 +62,42 @@ def add_events(
         return
     incarnation, now_s, boot = changes.hold_machine(session), int(steady.now_s()), steady.boot()
     made: list[tuple[dict[str, Any], str | None]] = []
+    newest: dict[Any, int] = {}  # of each child, its last in `made`
+    rows: dict[Any, OutboxRow | None] = {}  # of each child, the one that is queued already and may go on
     for event in events:
-        grows = boot if event.get("uid") in counting else None
-        if grows is not None and not made and _made_longer(session, incarnation, boot, now_s, event):
-            continue
-        # A batch is one child's, as a rule: what stands before in it is what was watched before.
-        longer = stretches.joined(made[-1][0], event) if grows is not None and made and made[-1][1] == grows else None
-        if longer is None:
-            made.append((event, grows))
-        else:
-            made[-1] = (longer, grows)
+        actor, grows = event.get("actor"), boot if event.get("uid") in counting else None
+        if grows is not None:
+            if actor not in newest and actor not in rows:
+                rows[actor] = _growing(session, incarnation, boot, now_s, actor)
+            row, at = rows.get(actor), newest.get(actor)
+            if row is not None and (longer := stretches.joined(row.body, event)) is not None:
+                row.body = longer
+                continue
+            if at is not None and made[at][1] == grows and (longer := stretches.joined(made[at][0], event)) is not None:
+                made[at] = (longer, grows)
+                continue
+        if event.get("subjects"):  # what an adult reports of others stands between two of theirs
+            rows, newest = dict.fromkeys([*rows, *newest, *(one.get("actor") for one in events)]), {}
+        rows[actor], newest[actor] = None, len(made)
+        made.append((event, grows))
     _add(session, "event", [body for body, _ in made], now_s, None, grows=[grows for _, grows in made])
 
 
-def _made_longer(session: Session, incarnation: str, boot: str, now_s: int, event: dict[str, Any]) -> bool:
-    """Let the newest row of this child go on with what follows it without a gap."""
+def _growing(session: Session, incarnation: str, boot: str, now_s: int, actor: Any) -> OutboxRow | None:
+    """The newest row of this child, if what follows it without a gap may make it longer."""
     newest = session.scalar(select(func.max(OutboxRow.sequence)).where(OutboxRow.incarnation == incarnation)) or 0
-    named = OutboxRow.body["subjects"].as_string() != "[]"  # what an adult reports of others stands between two of theirs
+    named = OutboxRow.body["subjects"].as_string() != "[]"
     row = session.scalars(
         select(OutboxRow)
         .where(
             OutboxRow.incarnation == incarnation, OutboxRow.sequence > newest - LOOKS_BACK, OutboxRow.kind == "event",
-            or_(OutboxRow.body["actor"].as_string() == event.get("actor"), named),
+            or_(OutboxRow.body["actor"].as_string() == actor, named),
         )
         .order_by(OutboxRow.sequence.desc()).limit(1)
     ).first()  # fmt: skip
     if row is None or row.grows != boot or row.acknowledged_steady_s is not None or row.made_steady_s < now_s - GROWS_S:
-        return False
-    longer = stretches.joined(row.body, event)
-    if longer is None:
-        return False
-    row.body = longer
-    session.flush()
-    return True
+        return None
+    return row
 
 
 def queue_changes(session: Session, steady: SteadyClock) -> int:

@@ -70,6 +70,15 @@ def test_reports_that_follow_each_other_go_home_as_one(hub: Hub, box: Installati
             assert at_hub.scalars(select(model)).all() != []
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_batch_of_two_children_is_a_stretch_for_each(hub: Hub, box: Installation, school: School, before: int) -> None:
+    one, other = school.children
+    mine, theirs = reports(school, one, (0, 10_000), (10_000, 20_000), (20_000, 27_000)), reports(school, other, (0, 10_000), (10_000, 20_000))
+    mixed = [mine[0], theirs[0], mine[1], theirs[1], mine[2]]
+    take(box, mixed[:before], mixed[before:])
+    assert queued(box) == [(0, 27_000, 27_000), (0, 20_000, 20_000)]
+
+
 def test_what_was_shown_to_the_hub_grows_no_more_also_when_its_answer_was_lost(
     hub: Hub, box: Installation, school: School
 ) -> None:

@@ -33,7 +33,7 @@ def test_a_box_that_has_not_joined_says_so(box: Installation) -> None:
     page = pema.get("/box")
     assert page.status_code == 200
     assert "This box does not belong to a county yet." in page.text
-    assert "Nothing is planned for the coming days." in page.text
+    assert "The operator of the hub gives you an address and a code." in page.text
     assert "Everything for" not in page.text
     assert '/box"' in pema.get("/", follow_redirects=True).text
 
