@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from eduhub import changes
@@ -22,8 +23,11 @@ def state_of(session: Session, org_uid: str) -> StreamState:
     """The end of a school's stream, held until the transaction ends."""
     state = session.get(StreamState, org_uid, with_for_update=True)
     if state is None:
-        state = StreamState(org_uid=org_uid, sequence=0, change_seq=0, progress_seq=0, erased_counter=None, day=None)
-        session.add(state)
+        # Two boxes of one school, or a box and a stick, may be the first at the same moment.
+        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        begun = {"org_uid": org_uid, "sequence": 0, "change_seq": 0, "progress_seq": 0, "erased_counter": None, "day": None}
+        session.execute(insert(StreamState).values(begun).on_conflict_do_nothing())
+        state = session.get_one(StreamState, org_uid, with_for_update=True)
     return state
 
 
