@@ -197,11 +197,10 @@ def test_when_a_box_last_polled_is_written_once_a_minute(
         assert session.get_one(NodeContact, node_uid).last_ms == clock.now_ms()
 
 
+@pytest.mark.two_writers
 def test_writing_down_who_called_waits_for_nobody_and_holds_nobody_up(
     hub: Hub, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if hub.here.database.is_sqlite:
-        pytest.skip("its writers come one after the other")
     node_uid = meeting.kept.node_uid  # type: ignore[union-attr]
     contacts, began_s = Contacts(hub.here), clock.monotonic_s()
     monkeypatch.setattr(clock, "monotonic_s", lambda: began_s + 2 * WRITE_EVERY_S)

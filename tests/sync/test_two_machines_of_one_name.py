@@ -22,13 +22,12 @@ from tests.sync.sticks import bring, fill
 from tests.sync.test_outbox_and_inbox import enrol, events_at, watch
 from tests.sync.world import Hub, School
 
+pytestmark = pytest.mark.one_writer  # a box has its database on the disk that is copied
+
 
 @pytest.fixture
-def copy_of(make_settings: Callable[..., Settings], request: pytest.FixtureRequest) -> Callable[[Installation], Installation]:
+def copy_of(make_settings: Callable[..., Settings]) -> Callable[[Installation], Installation]:
     """`copy_of(box)`: a second machine from an image of its disk."""
-    if request.config.getoption("--database") == "postgresql":
-        pytest.skip("a box has its database on the disk that is copied")
-
     def copy(box: Installation) -> Installation:
         box.database.close()
         settings = make_settings(role="node", empty_database=True)
