@@ -119,6 +119,12 @@ class Turns:
         self._meeting: Meeting | None = None
         self._pace: Pace | None = None
 
+    def close(self) -> None:
+        """Keep nothing open any more."""
+        if self._meeting is not None:
+            self._meeting.close()
+            self._meeting = None
+
     def is_due(self, installation: Installation) -> bool:
         """Whether this box is to ask now; then the next time is its next moment, whatever becomes of this one.
 
@@ -133,7 +139,10 @@ class Turns:
 
     def take(self, installation: Installation, on_progress: Callable[[float], None]) -> RoundReport:
         """Take a turn, and note when the next is due. Raises what a round raises."""
-        meeting = self._meeting = self._meeting if self._meeting and self._meeting.installation is installation else Meeting(installation)
+        if self._meeting is None or self._meeting.installation is not installation:
+            self.close()
+            self._meeting = Meeting(installation)
+        meeting = self._meeting
         try:
             report = meeting.turn(on_progress)
         except EduHubError as error:

@@ -118,5 +118,6 @@ def test_a_worker_takes_its_turns_and_keeps_to_its_moment(hub: Hub, address: str
         if turns.is_due(here):
             asked.append(turns.take(here, lambda _share: None))
         clock.sleep_s(0.05)
+    turns.close()
     assert [report.ran for report in asked] == [True] * 4
     assert asked[-1].polled
