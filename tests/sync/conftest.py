@@ -1,13 +1,14 @@
 """Fixtures of the sync tests: a hub and as many boxes as a test needs."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eduhub import clock
 from eduhub.installation import Installation
-from tests.sync.world import WEDNESDAY_MS, Hub
+from tests.sync.world import WEDNESDAY_MS, Hub, School
 
 
 @pytest.fixture
@@ -32,3 +33,21 @@ def make_box(make_installation: Callable[..., Any]) -> Callable[[], Installation
 def box(make_box: Callable[[], Installation]) -> Installation:
     """A box that has not joined yet."""
     return make_box()
+
+
+@pytest.fixture
+def usb(tmp_path: Path) -> Path:
+    """An empty stick."""
+    (tmp_path / "usb").mkdir()
+    return tmp_path / "usb"
+
+
+@pytest.fixture
+def school(hub: Hub, box: Installation) -> School:
+    """A school with a box and two lessons."""
+    made = hub.school("Shuanghu", children=2)
+    hub.join(box, made)
+    course = hub.course(made.org, groups=(made,))
+    for number in range(2):
+        hub.lesson(course, position=number)
+    return made

@@ -17,24 +17,6 @@ from tests.sync.sticks import bring, events_at, fill, lessons_shown, watch
 from tests.sync.world import Hub, School
 
 
-@pytest.fixture
-def usb(tmp_path: Path) -> Path:
-    """An empty stick."""
-    (tmp_path / "usb").mkdir()
-    return tmp_path / "usb"
-
-
-@pytest.fixture
-def school(hub: Hub, box: Installation) -> School:
-    """A school with a box and two lessons."""
-    made = hub.school("Shuanghu", children=2)
-    hub.join(box, made)
-    course = hub.course(made.org, groups=(made,))
-    for number in range(2):
-        hub.lesson(course, position=number)
-    return made
-
-
 @pytest.mark.parametrize("version", ["0.3.0\x00", "0.3.0\ud800"])
 def test_a_want_list_of_one_box_with_what_no_database_stores_stops_nobody_elses(
     hub: Hub, box: Installation, school: School, usb: Path, monkeypatch: pytest.MonkeyPatch, version: str

@@ -25,24 +25,6 @@ Spoil = Callable[[Path], None]
 SECRET = b"what lies outside of the stick"
 
 
-@pytest.fixture
-def usb(tmp_path: Path) -> Path:
-    """An empty stick."""
-    (tmp_path / "usb").mkdir()
-    return tmp_path / "usb"
-
-
-@pytest.fixture
-def school(hub: Hub, box: Installation) -> School:
-    """A school with a box and two lessons."""
-    made = hub.school("Shuanghu", children=2)
-    hub.join(box, made)
-    course = hub.course(made.org, groups=(made,))
-    for number in range(2):
-        hub.lesson(course, position=number)
-    return made
-
-
 def as_link(path: Path) -> None:
     path.symlink_to("/etc/passwd")
 
