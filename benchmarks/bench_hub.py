@@ -35,7 +35,8 @@ from eduhub.delivery import catalog, holding, package, passes
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate, nginx
 from eduhub.signing import sha256_hex
-from eduhub.sync import auth, polling, scope, streams
+from eduhub.sync import auth, polling
+from eduhub.sync.school_stream import scope, streams
 from tests.delivery.conftest import lesson_manifest, part, pieces_of
 
 SHORT = os.environ.get("BENCH") == "short"

@@ -41,7 +41,8 @@ from eduhub.delivery.models import PartRow
 from eduhub.delivery.package import PIECE_BYTES
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate, nginx, tuning
-from eduhub.sync import joining, rounds
+from eduhub.sync import rounds
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching.transfer import MANY, Receiver, Transfer
 from tests.sync.world import Hub, noise
 

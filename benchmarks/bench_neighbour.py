@@ -34,7 +34,7 @@ from eduhub.delivery import passes
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
-from eduhub.sync.ledger import Ledger
+from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.mirrors import known
 from eduhub.sync.mirrors.models import Mirror
 from eduhub.sync.mirrors.nearby import Nearby

@@ -37,7 +37,9 @@ from eduhub.config import Settings
 from eduhub.installation import Installation, open_installation
 from eduhub.learning import events, progress
 from eduhub.ops import migrate, nginx
-from eduhub.sync import bringing, joining, outbox, rounds
+from eduhub.sync import rounds
+from eduhub.sync.boxes import joining
+from eduhub.sync.homeward import bringing, outbox
 from eduhub.sync.models import OutboxRow
 from eduhub.uids import make_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, School

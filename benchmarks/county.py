@@ -20,8 +20,8 @@ from eduhub.delivery import catalog, keys
 from eduhub.installation import Installation
 from eduhub.schools.models import Enrolment, Group, Organisation, Site
 from eduhub.signing import SigningKey, new_sealing_seed, sealing_public
-from eduhub.sync import streams
 from eduhub.sync.models import Node, NodeContact, StreamRow, StreamState
+from eduhub.sync.school_stream import streams
 from eduhub.uids import new_uid
 
 COUNTIES, LESSONS_OF_COURSE, CHILDREN = 10, 50, 5

@@ -7,7 +7,7 @@ Three clocks, because a village box has no trustworthy one:
 - the *steady clock* (`SteadyClock`): seconds this machine has run since it was set up,
   kept on disk. It never goes back and no wrong date moves it; passes expire by it;
 - the *schedule clock*: the last signed hub time plus steady seconds since
-  (`sync/schedule_clock.py`).
+  (`sync/allowance/schedule_clock.py`).
 
 This module must not know databases or any domain.
 """

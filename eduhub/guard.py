@@ -34,7 +34,7 @@ from eduhub.errors import BadInput, DiskFull, NewPasswordNeeded, NotAllowed, Not
 from eduhub.installation import Installation
 from eduhub.schools import calendars, organisations
 from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar
-from eduhub.sync import schedule_clock
+from eduhub.sync.allowance import schedule_clock
 from eduhub.uids import parse_uid
 
 _log = logs.logger(__name__)

@@ -19,7 +19,8 @@ from eduhub.http import caches
 from eduhub.installation import Installation
 from eduhub.learning import events, progress, tokens
 from eduhub.learning.events import Appended
-from eduhub.sync import joining, outbox
+from eduhub.sync.boxes import joining
+from eduhub.sync.homeward import outbox
 
 MAX_BODY_BYTES, MAX_UNPACKED_BYTES, MAX_EVENTS = 256 << 10, 1 << 20, 500
 # Of one person, whose pages each have a token of their own. A page sends one in ten seconds at most, and after a week

@@ -36,7 +36,7 @@ from eduhub.ops.backup_files import (
     tables,
     write,
 )
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 
 _ROOT_KEY = "root.key"
 

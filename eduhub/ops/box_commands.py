@@ -21,7 +21,9 @@ from eduhub.ops.people_commands import find_organisation
 from eduhub.ops.showing import fetching_bar
 from eduhub.schools import organisations
 from eduhub.schools.models import Site
-from eduhub.sync import joining, losing, nodes, replacing, rounds, wishes
+from eduhub.sync import rounds
+from eduhub.sync.allowance import wishes
+from eduhub.sync.boxes import joining, losing, nodes, replacing
 
 
 @click.group()

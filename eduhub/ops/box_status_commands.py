@@ -19,10 +19,12 @@ from eduhub.errors import BadInput
 from eduhub.installation import Installation
 from eduhub.ops.opening import ready
 from eduhub.ops.showing import parts_bar, table
-from eduhub.sync import allowing, box_status, joining, overview, pace, readiness, traffic
+from eduhub.sync.allowance import allowing, traffic
+from eduhub.sync.boxes import joining
 from eduhub.sync.models import Upstream
-from eduhub.sync.overview import Seen
-from eduhub.sync.readiness import NEXT, STATES, Readiness
+from eduhub.sync.status import box_status, overview, pace, readiness
+from eduhub.sync.status.overview import Seen
+from eduhub.sync.status.readiness import NEXT, STATES, Readiness
 
 SYNC_FORMAT, BOXES_FORMAT = "eduhub-sync-status/1", "eduhub-boxes/1"
 _WORDS = dict(zip(STATES, ("whole", "can be watched", "to come", "taken back", "not published"), strict=True))

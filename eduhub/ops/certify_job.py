@@ -14,7 +14,7 @@ from sqlalchemy import select
 from eduhub.errors import BadFormat, CertificateNotMade
 from eduhub.installation import JobContext
 from eduhub.jobs import queue
-from eduhub.sync import certificates, joining
+from eduhub.sync.boxes import certificates, joining
 from eduhub.sync.models import BoxCertificate, Upstream
 
 KIND = "sync.certify"

@@ -10,7 +10,8 @@ from eduhub.courses import forgetting, publishing, search
 from eduhub.installation import JobContext
 from eduhub.media import attachments, encode_step, prepare
 from eduhub.ops import certify_job, release_job, upkeep
-from eduhub.sync import first_start, meeting
+from eduhub.sync import meeting
+from eduhub.sync.boxes import first_start
 from eduhub.sync.courier import jobs as courier
 
 Handler = Callable[..., object]

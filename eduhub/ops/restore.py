@@ -29,7 +29,8 @@ from eduhub.ops import migrate
 from eduhub.ops.backup_files import ROWS_AT_ONCE, STEADY, Progress, read_manifest, rows_of, tables, verify
 from eduhub.ops.launching.files import sync_folder, write_whole
 from eduhub.signing import SigningKey
-from eduhub.sync import outbox, restoring
+from eduhub.sync.boxes import restoring
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import JoinCode
 
 # Edits made between the restore and the return of lost ones are younger, and have to win over them.

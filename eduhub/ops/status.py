@@ -11,7 +11,7 @@ from eduhub.installation import Installation
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import any_alive
 from eduhub.ops import serve
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import Node, NodeContact, Upstream
 
 

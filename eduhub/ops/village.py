@@ -24,7 +24,7 @@ from eduhub.ops.cli import in_sentences
 from eduhub.ops.demo.people import SCHOOLS
 from eduhub.ops.opening import ready
 from eduhub.ops.supervisor import Service, Supervisor
-from eduhub.sync import nodes
+from eduhub.sync.boxes import nodes
 from eduhub.sync.models import Upstream
 
 BOX_NAME = "shuanghu-1"

@@ -1,6 +1,6 @@
 """A child is erased: every row that is about this child, and what was learned, is removed for good.
 
-Tombstones of the rows travel to the school's boxes, which then do the same (`sync/applying.py`). What
+Tombstones of the rows travel to the school's boxes, which then do the same (`sync/school_stream/applying.py`). What
 stays is the uid where somebody else's act names it (who changed what), and that it was erased.
 
 This module must not know who may ask for it.

@@ -19,23 +19,15 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, EduHubError, JoinRefused, NotFound
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import (
-    auth,
-    certificates,
-    inbox,
-    joining,
-    nodes,
-    passes,
-    replacing,
-    restoring,
-    stream_pages,
-    streams,
-    told,
-)
+from eduhub.sync import auth, passes
+from eduhub.sync.boxes import certificates, joining, nodes, replacing, restoring
 from eduhub.sync.closed_pages import ClosedPages, Packed
+from eduhub.sync.homeward import inbox
 from eduhub.sync.link import PREFIX
 from eduhub.sync.mirrors import grants, serving
 from eduhub.sync.models import Node, NodeContact
+from eduhub.sync.school_stream import stream_pages, streams
+from eduhub.sync.status import told
 
 log = logs.logger(__name__)
 

@@ -21,9 +21,9 @@ from eduhub import __version__, logs
 from eduhub.errors import BadFormat, EduHubError, JoinRefused, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth, polling
-from eduhub.sync.ahead import Flight
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.meter import Meter
+from eduhub.sync.homeward.ahead import Flight
 
 log = logs.logger(__name__)
 

@@ -18,12 +18,14 @@ from eduhub import clock, logs
 from eduhub.delivery import catalog
 from eduhub.errors import EduHubError, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import outbox, polling, resting, rounds, saying
+from eduhub.sync import polling, resting, rounds
 from eduhub.sync.fetching.carrier import Carrier
+from eduhub.sync.homeward import outbox
 from eduhub.sync.link import Transport
 from eduhub.sync.models import Upstream
 from eduhub.sync.polling import Pace
 from eduhub.sync.rounds import Kept, RoundReport
+from eduhub.sync.status import saying
 
 log = logs.logger(__name__)
 

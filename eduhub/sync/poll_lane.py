@@ -22,8 +22,8 @@ from eduhub.installation import Installation
 from eduhub.learning.models import Progress, ProgressEnd
 from eduhub.sync import auth
 from eduhub.sync.models import Node, NodeContact, StreamState
-from eduhub.sync.streams import Ends
-from eduhub.sync.watching import Watch
+from eduhub.sync.school_stream.streams import Ends
+from eduhub.sync.school_stream.watching import Watch
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

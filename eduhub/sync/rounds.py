@@ -25,35 +25,27 @@ from eduhub.errors import BadSignature, EduHubError, LinkDown, NodeRefused, Node
 from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.signing import Signature
-from eduhub.sync import (
-    applying,
-    auth,
-    catalog_reading,
-    evicting,
-    joining,
-    outbox,
-    replacing,
-    restoring,
-    saying,
-    schedule_clock,
-    stream_pages,
-    traffic,
-)
-from eduhub.sync.allowing import Budget, MustStop
-from eduhub.sync.bringing import Bringing
+from eduhub.sync import auth, catalog_reading
+from eduhub.sync.allowance import evicting, schedule_clock, traffic
+from eduhub.sync.allowance.allowing import Budget, MustStop
+from eduhub.sync.allowance.ledger import Ledger
+from eduhub.sync.boxes import joining, replacing, restoring
 from eduhub.sync.fetching import fetch
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.meter import NOTHING, Passed
 from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.transfer import Transfer
-from eduhub.sync.ledger import Ledger
+from eduhub.sync.homeward import outbox
+from eduhub.sync.homeward.bringing import Bringing
 from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.mirrors import renewing
 from eduhub.sync.mirrors.conversation import Ways
 from eduhub.sync.mirrors.nearby import Nearby
 from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases import fetching as releases
+from eduhub.sync.school_stream import applying, stream_pages
+from eduhub.sync.status import saying
 
 log = logs.logger(__name__)
 

@@ -14,8 +14,9 @@ import eduhub
 from eduhub import guard
 from eduhub.errors import error_table
 from eduhub.http import caches
-from eduhub.sync import allowing, budgets, replacing, wishes
-from eduhub.sync.allowing import Standing
+from eduhub.sync.allowance import allowing, budgets, wishes
+from eduhub.sync.allowance.allowing import Standing
+from eduhub.sync.boxes import replacing
 from eduhub.sync.models import Upstream
 from eduhub.sync.releases import state as release_state
 from eduhub.web import box_room, box_shown, box_states, languages, shown

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
-from eduhub.sync import evicting, readiness, traffic
+from eduhub.sync.allowance import evicting, traffic
 from eduhub.sync.mirrors import known
 from eduhub.sync.models import NoRoom, OutboxRow
-from eduhub.sync.readiness import Let
+from eduhub.sync.status import readiness
+from eduhub.sync.status.readiness import Let
 from eduhub.web import languages, shown
 
 

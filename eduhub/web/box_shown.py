@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
-from eduhub.sync import battery, pace, readiness, traffic
-from eduhub.sync.allowing import Standing
-from eduhub.sync.battery import Battery
-from eduhub.sync.forecast import Pace
-from eduhub.sync.readiness import MISSING, NEXT, DayReady, Readiness
+from eduhub.sync.allowance import traffic
+from eduhub.sync.allowance.allowing import Standing
 from eduhub.sync.releases import state as release_state
+from eduhub.sync.status import battery, pace, readiness
+from eduhub.sync.status.battery import Battery
+from eduhub.sync.status.forecast import Pace
+from eduhub.sync.status.readiness import MISSING, NEXT, DayReady, Readiness
 from eduhub.web import coming, plots, shown
 from eduhub.web.states import State
 

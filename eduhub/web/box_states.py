@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from eduhub import clock, guard
 from eduhub.schools.models import Organisation
-from eduhub.sync import overview
 from eduhub.sync.models import Node, NodeContact
+from eduhub.sync.status import overview
 from eduhub.web import shown
 from eduhub.web.states import State
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from eduhub import guard
 from eduhub.errors import NotFound
 from eduhub.http import caches
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.web import poster
 from eduhub.web.edge import reading
 

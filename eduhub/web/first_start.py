@@ -19,7 +19,7 @@ from eduhub import guard
 from eduhub.accounts import tries
 from eduhub.errors import N_, BadInput, EduHubError, JoinRefused, LinkDown, NotAllowed, NotFound, TooManyTries
 from eduhub.http import caches
-from eduhub.sync import first_start
+from eduhub.sync.boxes import first_start
 from eduhub.web import languages
 from eduhub.web.edge import reading, writing
 from eduhub.web.forms import Form, needed, sentence, text_field

@@ -14,7 +14,7 @@ from eduhub.config import Settings
 from eduhub.errors import NotFound
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.sync.models import Node
 from eduhub.web import languages
 from eduhub.web.edge import reading, row_of

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from flask_babel import gettext, ngettext
 
-from eduhub.sync import readiness, rules_word
-from eduhub.sync.overview import AMBER, GREEN, NOT_KNOWN, RED, SHUT_OUT, Seen
-from eduhub.sync.policies import MB
-from eduhub.sync.readiness import NEXT
+from eduhub.sync.allowance import rules_word
+from eduhub.sync.allowance.policies import MB
 from eduhub.sync.releases import word
-from eduhub.sync.told import Told
+from eduhub.sync.status import readiness
+from eduhub.sync.status.overview import AMBER, GREEN, NOT_KNOWN, RED, SHUT_OUT, Seen
+from eduhub.sync.status.readiness import NEXT
+from eduhub.sync.status.told import Told
 from eduhub.web import box_shown, plots, release_words, shown
 from eduhub.web.states import State
 

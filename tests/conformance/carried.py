@@ -16,9 +16,10 @@ from eduhub.delivery import catalog
 from eduhub.delivery.models import BlobRow
 from eduhub.errors import EduHubError
 from eduhub.installation import Installation
-from eduhub.sync import rounds, stream_pages, streams
+from eduhub.sync import rounds
 from eduhub.sync.courier import layout, trips
 from eduhub.sync.models import Node
+from eduhub.sync.school_stream import stream_pages, streams
 from tests.sync.world import Hub, WireCarrier
 
 # What a box notes of the other side's being there at all, and when it tried.

@@ -21,7 +21,7 @@ from eduhub.delivery.package import Manifest
 from eduhub.delivery.trust import keyring
 from eduhub.installation import Installation
 from eduhub.signing import SigningKey, canonical, sha256_hex
-from eduhub.sync import schedule_clock
+from eduhub.sync.allowance import schedule_clock
 from eduhub.sync.models import FetchState, Upstream
 from tests.conformance.carried import ByLink, ByStick, Carried, Carrier, Endless, carried_from, everything
 from tests.sync.sticks import lessons_shown

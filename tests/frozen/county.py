@@ -25,7 +25,8 @@ from eduhub.learning import events
 from eduhub.learning.models import Event
 from eduhub.ops.opening import make_ready
 from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar, Site
-from eduhub.sync import nodes, outbox
+from eduhub.sync.boxes import nodes
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import NodeContact
 from eduhub.uids import new_uid
 

@@ -22,7 +22,7 @@ from eduhub.ops import backup, migrate, restore
 from eduhub.rosters import erasing
 from eduhub.schools.models import Enrolment
 from eduhub.signing import SigningKey
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import JoinCode, Node, OutboxRow
 from tests.sync.world import WEDNESDAY_MS, Hub, School, Wire, app_of, watched
 

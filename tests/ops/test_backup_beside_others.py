@@ -14,7 +14,7 @@ from eduhub import clock
 from eduhub.accounts.models import Person
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import backup, restore
-from eduhub.sync import inbox, outbox
+from eduhub.sync.homeward import inbox, outbox
 from eduhub.sync.models import Node, OutboxRow
 from eduhub.uids import new_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, watched

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from eduhub import clock
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import nginx, serve
-from eduhub.sync import certificates, joining
+from eduhub.sync.boxes import certificates, joining
 from eduhub.sync.link import Link
 from eduhub.sync.models import BoxCertificate
 from tests.ops.serving import Served

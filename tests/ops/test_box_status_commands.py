@@ -12,9 +12,9 @@ from eduhub.config import Settings
 from eduhub.courses import plan
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
-from eduhub.sync import traffic
+from eduhub.sync.allowance import traffic
+from eduhub.sync.allowance.traffic import Moved
 from eduhub.sync.models import Upstream
-from eduhub.sync.traffic import Moved
 from tests.ops.commanding import eduhub
 from tests.sync.world import Hub, School
 

@@ -19,7 +19,7 @@ from eduhub.learning import events
 from eduhub.ops import release_job, release_setup
 from eduhub.ops.launching import files, launcher, processes
 from eduhub.schools.models import SchoolCalendar
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 from eduhub.sync.releases import offering, quiet, state
 from tests.sync import releasing
 from tests.sync.conftest import box, hub, make_box  # noqa: F401 - fixtures

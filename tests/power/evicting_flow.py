@@ -13,7 +13,7 @@ from eduhub.courses.models import Lesson
 from eduhub.delivery import sweeping
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import evicting, policies, wishes
+from eduhub.sync.allowance import evicting, policies, wishes
 from eduhub.sync.models import Dropped
 from tests.power.stick_flow import machine, promise
 from tests.sync.test_what_is_wanted import plan_for

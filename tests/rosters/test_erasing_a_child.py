@@ -12,7 +12,7 @@ from eduhub.learning import events, progress
 from eduhub.learning.models import Event, Progress
 from eduhub.rosters import consent, erasing, export
 from eduhub.schools.models import Enrolment
-from eduhub.sync import applying
+from eduhub.sync.school_stream import applying
 from eduhub.uids import new_uid
 from tests.courses.conftest import add_lesson
 

@@ -12,8 +12,8 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.learning import events
 from eduhub.learning.models import Event
-from eduhub.sync import outbox
 from eduhub.sync.courier import trips
+from eduhub.sync.homeward import outbox
 from tests.sync.world import Hub, School, watched
 
 

@@ -7,9 +7,10 @@ from eduhub.courses.models import Lesson
 from eduhub.delivery.models import PackageRow
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import policies, reporting, wishes
-from eduhub.sync.arrivals import GONE, HERE, NO_DISK
+from eduhub.sync.allowance import policies, wishes
 from eduhub.sync.courier import planning
+from eduhub.sync.homeward import reporting
+from eduhub.sync.homeward.arrivals import GONE, HERE, NO_DISK
 from eduhub.sync.models import Arrival, Dropped, Node
 from tests.sync.test_evicting import full_box, held, noise, parts
 from tests.sync.test_what_is_wanted import plan_for, site_of
@@ -101,7 +102,7 @@ def test_a_word_of_what_never_arrived_or_of_an_earlier_revision_changes_nothing(
 def test_a_hub_that_does_not_know_the_word_keeps_it_and_goes_on(
     hub: Hub, box: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eduhub.sync.arrivals._KINDS", frozenset({"arrived", "no_disk"}))  # as the release before
+    monkeypatch.setattr("eduhub.sync.homeward.arrivals._KINDS", frozenset({"arrived", "no_disk"}))  # as the release before
     school, _course, gone, _others = crowded_out(hub, box)
     assert kinds(hub.here, gone) == ["arrived", "dropped"]
     assert states(hub, gone) == {school.org: HERE}

@@ -12,9 +12,10 @@ from eduhub.delivery.models import PackageRow
 from eduhub.errors import AnotherHubsStick, BadInput, NoCourier, OlderStick
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import told, traffic
+from eduhub.sync.allowance import traffic
 from eduhub.sync.courier import trips
 from eduhub.sync.models import Arrival, CourierWant, InboxState, Node, NodeContact, Upstream
+from eduhub.sync.status import told
 from tests.sync.sticks import blobs_on, bring, copy_of, events_at, fill, lessons_shown, waiting, watch
 from tests.sync.world import Hub, School
 

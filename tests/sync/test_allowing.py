@@ -11,11 +11,11 @@ from eduhub.delivery.package import PIECE_BYTES
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.schools.models import SchoolCalendar, Site
-from eduhub.sync import allowing, policies, traffic, wishes
-from eduhub.sync.allowing import Budget, MustStop
-from eduhub.sync.ledger import Ledger
+from eduhub.sync.allowance import allowing, policies, traffic, wishes
+from eduhub.sync.allowance.allowing import Budget, MustStop
+from eduhub.sync.allowance.ledger import Ledger
+from eduhub.sync.allowance.traffic import LINK, Moved
 from eduhub.sync.models import Traffic, Upstream
-from eduhub.sync.traffic import LINK, Moved
 from tests.sync.test_what_is_wanted import fetched, held, plan_for, site_of
 from tests.sync.world import Hub, School, noise
 

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import battery, saying
-from eduhub.sync.battery import Battery
 from eduhub.sync.meeting import SAID_EVERY_S, Meeting
 from eduhub.sync.models import BoxStatus
+from eduhub.sync.status import battery, saying
+from eduhub.sync.status.battery import Battery
 from tests.sync.test_polls import Steps, meeting, paths, school, time, turn
 from tests.sync.world import Hub
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eduhub.sync import battery
-from eduhub.sync.battery import Battery
+from eduhub.sync.status import battery
+from eduhub.sync.status.battery import Battery
 
 pytestmark = pytest.mark.any_engine
 

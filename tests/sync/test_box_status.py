@@ -15,10 +15,12 @@ from eduhub.courses import plan
 from eduhub.delivery.models import PackageRow
 from eduhub.errors import BadFormat
 from eduhub.installation import Installation
-from eduhub.sync import box_status, rounds, saying, told, traffic
+from eduhub.sync import rounds
+from eduhub.sync.allowance import traffic
+from eduhub.sync.allowance.traffic import Moved
 from eduhub.sync.link import PREFIX
 from eduhub.sync.models import BoxStatus, StatusSaid
-from eduhub.sync.traffic import Moved
+from eduhub.sync.status import box_status, saying, told
 from tests.questions import counted
 from tests.sync.test_battery import supply
 from tests.sync.world import WEDNESDAY_MS, Hub, School, WireCarrier
@@ -234,7 +236,7 @@ def said_in(session: Any, node_uid: str) -> tuple[int, int]:
 
 def test_a_box_that_was_shut_out_is_not_listened_to(hub: Hub, box: Installation, ages: Callable[[float], None]) -> None:
     from eduhub.errors import NodeRefused
-    from eduhub.sync import nodes
+    from eduhub.sync.boxes import nodes
 
     school = hub.school("Shuanghu")
     node_uid = hub.join(box, school)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eduhub.errors import BadInput
-from eduhub.sync import budgets
-from eduhub.sync.budgets import MINUTES_OF_A_DAY, Limits, Used, Verdict, Window, judge, parse_windows, written
+from eduhub.sync.allowance import budgets
+from eduhub.sync.allowance.budgets import MINUTES_OF_A_DAY, Limits, Used, Verdict, Window, judge, parse_windows, written
 
 MINUTES = st.integers(0, MINUTES_OF_A_DAY - 1)
 

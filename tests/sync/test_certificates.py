@@ -18,7 +18,7 @@ from eduhub.errors import BadFormat, CertificateNotMade
 from eduhub.installation import Installation, JobContext
 from eduhub.jobs.models import JobRow
 from eduhub.ops import certify_job
-from eduhub.sync import certificates, nodes
+from eduhub.sync.boxes import certificates, nodes
 from eduhub.sync.link import Link
 from eduhub.sync.models import BoxCertificate
 from tests.sync.world import WEDNESDAY_MS, Hub
@@ -79,7 +79,7 @@ def ask(hub: Hub, box: Installation) -> bool:
 
 
 def nodes_here(session: object) -> tuple[str, str]:
-    from eduhub.sync import joining
+    from eduhub.sync.boxes import joining
 
     node = joining.own_node(session)  # type: ignore[arg-type]
     assert node is not None

@@ -11,9 +11,10 @@ from eduhub.courses.models import Lesson
 from eduhub.delivery import holding
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow
 from eduhub.installation import Installation
-from eduhub.sync import evicting, outbox, policies, wishes
-from eduhub.sync.evicting import Victim, decide
+from eduhub.sync.allowance import evicting, policies, wishes
+from eduhub.sync.allowance.evicting import Victim, decide
 from eduhub.sync.fetching.wanted import LATER, NEXT, NOW, TAUGHT, TODAY, UNPLANNED, Want, When
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import Dropped, NoRoom, Upstream
 from tests.sync.test_what_is_wanted import held, plan_for, site_of
 from tests.sync.world import Hub, School, noise, watched

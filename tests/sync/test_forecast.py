@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eduhub.sync import pace as box_pace
-from eduhub.sync.budgets import Limits, Used, Window, parse_windows
-from eduhub.sync.forecast import HORIZON_DAYS, Pace, comes_in_s
+from eduhub.sync.allowance.budgets import Limits, Used, Window, parse_windows
+from eduhub.sync.status import pace as box_pace
+from eduhub.sync.status.forecast import HORIZON_DAYS, Pace, comes_in_s
 
 pytestmark = pytest.mark.any_engine
 ZONE = "Asia/Shanghai"

@@ -13,7 +13,9 @@ from eduhub.accounts.models import AuditEntry
 from eduhub.delivery.models import PinnedRoot
 from eduhub.errors import AlreadyJoined, BadSignature, JoinRefused, LinkDown, NodeRefused
 from eduhub.installation import Installation
-from eduhub.sync import auth, joining, nodes, schedule_clock
+from eduhub.sync import auth
+from eduhub.sync.allowance import schedule_clock
+from eduhub.sync.boxes import joining, nodes
 from eduhub.sync.models import JoinCode, Node, Upstream
 from tests.sync.world import WEDNESDAY_MS, Hub
 

@@ -7,7 +7,7 @@ from eduhub.accounts.models import Person
 from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
 from eduhub.schools.models import Enrolment
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import Upstream
 from tests.sync.world import Hub, noise, watched
 

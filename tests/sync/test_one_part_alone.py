@@ -15,7 +15,9 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES, Manifest
 from eduhub.errors import BadInput, DiskFull, HashMismatch, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import allowing, joining, rounds
+from eduhub.sync import rounds
+from eduhub.sync.allowance import allowing
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching import fetch, getting, partial
 from eduhub.sync.fetching.address import Address
 from eduhub.sync.models import FetchState

@@ -18,7 +18,7 @@ from eduhub.installation import Installation
 from eduhub.learning import events
 from eduhub.learning.models import Event, Progress
 from eduhub.schools.models import Enrolment
-from eduhub.sync import inbox, outbox
+from eduhub.sync.homeward import inbox, outbox
 from eduhub.sync.models import InboxState, Node, OutboxRow, Upstream
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School, watched

@@ -19,7 +19,8 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import joining, rounds
+from eduhub.sync import rounds
+from eduhub.sync.boxes import joining
 from eduhub.sync.meeting import Meeting, Turns
 from tests.sync.world import Hub, noise
 

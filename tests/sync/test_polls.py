@@ -11,7 +11,8 @@ from eduhub.accounts.models import Person
 from eduhub.courses.models import Course, Lesson
 from eduhub.errors import EduHubError, LinkDown, NodeRefused
 from eduhub.installation import Installation
-from eduhub.sync import auth, nodes
+from eduhub.sync import auth
+from eduhub.sync.boxes import nodes
 from eduhub.sync.door import Door
 from eduhub.sync.meeting import FULL_EVERY_S, LEFT_AGAIN_S, Meeting
 from eduhub.sync.models import NodeContact

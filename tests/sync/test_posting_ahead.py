@@ -17,9 +17,11 @@ from eduhub import clock
 from eduhub.errors import EduHubError, LinkDown
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
-from eduhub.sync import inbox, joining, outbox, rounds
-from eduhub.sync.ahead import Broken, Flight
+from eduhub.sync import rounds
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching.meter import Meter
+from eduhub.sync.homeward import inbox, outbox
+from eduhub.sync.homeward.ahead import Broken, Flight
 from tests.sync.relays import relay
 from tests.sync.world import Hub, School, watched
 
@@ -110,7 +112,7 @@ def test_nobody_there_is_broken() -> None:
 
 
 def test_a_long_silence_is_broken(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eduhub.sync.ahead.WORKS_S", 0.5)
+    monkeypatch.setattr("eduhub.sync.homeward.ahead.WORKS_S", 0.5)
     flight = Flight(server.url, None, Meter())
     flight.send("/outbox", b"x", {})
     with pytest.raises(Broken, match="silence"):
@@ -119,7 +121,7 @@ def test_a_long_silence_is_broken(server: Server, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_server_that_reads_nothing_any_more_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eduhub.sync.ahead.SILENCE_S", 0.5)
+    monkeypatch.setattr("eduhub.sync.homeward.ahead.SILENCE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as listening:  # nobody takes the connection: its buffers fill up
         flight = Flight(f"http://127.0.0.1:{listening.getsockname()[1]}", None, Meter())
         with pytest.raises(Broken, match="silence"):

@@ -12,9 +12,10 @@ from eduhub.courses.models import Lesson
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.schools.models import SchoolCalendar
-from eduhub.sync import allowing, readiness
-from eduhub.sync.forecast import Pace
-from eduhub.sync.readiness import (
+from eduhub.sync.allowance import allowing
+from eduhub.sync.status import readiness
+from eduhub.sync.status.forecast import Pace
+from eduhub.sync.status.readiness import (
     AMBER,
     GREEN,
     MISSING,

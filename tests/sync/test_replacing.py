@@ -15,7 +15,8 @@ from eduhub.errors import BadFormat, BadInput, JoinRefused, LinkDown, NodeRefuse
 from eduhub.installation import Installation
 from eduhub.learning.models import Progress
 from eduhub.schools.models import Enrolment
-from eduhub.sync import joining, nodes, outbox, replacing
+from eduhub.sync.boxes import joining, nodes, replacing
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import InboxState, Node, ReplacedBox
 from tests.sync.test_outbox_and_inbox import enrol, events_at, watch
 from tests.sync.world import WEDNESDAY_MS, Hub, School

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from eduhub.installation import Installation
-from eduhub.sync import inbox, rights
+from eduhub.sync.homeward import inbox, rights
 from eduhub.sync.models import Node
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School, watched

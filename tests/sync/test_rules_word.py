@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import box_status, policies, rules_word, told
-from eduhub.sync.budgets import Limits, parse_windows
-from eduhub.sync.policies import Choice, Rules
+from eduhub.sync.allowance import policies, rules_word
+from eduhub.sync.allowance.budgets import Limits, parse_windows
+from eduhub.sync.allowance.policies import Choice, Rules
+from eduhub.sync.status import box_status, told
 from tests.sync.world import Hub
 
 _NUMBER = st.none() | st.integers(1, 100_000_000)

@@ -19,8 +19,8 @@ from eduhub.learning import events, progress
 from eduhub.learning.models import Progress
 from eduhub.schools.models import Enrolment, Organisation
 from eduhub.signing import SigningKey, canonical, parse_canonical
-from eduhub.sync import applying, stream_pages, streams
 from eduhub.sync.models import Node, StreamPage, StreamRow, Upstream
+from eduhub.sync.school_stream import applying, stream_pages, streams
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School, watched
 

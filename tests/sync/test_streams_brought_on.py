@@ -17,9 +17,9 @@ from eduhub.learning import progress
 from eduhub.learning.models import Progress
 from eduhub.rosters import erasing
 from eduhub.schools.models import Enrolment, Group, LearnerRecord, Organisation, SchoolCalendar, Site
-from eduhub.sync import scope, streams
 from eduhub.sync.models import Node, StreamRow, StreamState
-from eduhub.sync.watching import Watch
+from eduhub.sync.school_stream import scope, streams
+from eduhub.sync.school_stream.watching import Watch
 from eduhub.uids import new_uid
 from tests.sync import whole_scope
 from tests.sync.world import WEDNESDAY_MS, Hub

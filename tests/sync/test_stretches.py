@@ -13,7 +13,7 @@ from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
 from eduhub.learning import events, progress
 from eduhub.learning.models import Event, Progress, WatchTally
-from eduhub.sync import outbox, stretches
+from eduhub.sync.homeward import outbox, stretches
 from eduhub.sync.models import OutboxRow
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School, watched

@@ -17,7 +17,8 @@ from werkzeug.serving import make_server
 
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import joining, rounds
+from eduhub.sync import rounds
+from eduhub.sync.boxes import joining
 from tests.sync.world import Hub, app_of
 
 NOW, LONG_AGO, FAR_AHEAD = (2020, 2100), (1980, 1990), (2150, 2160)

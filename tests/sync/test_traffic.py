@@ -15,11 +15,11 @@ from eduhub.courses.models import Lesson
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.errors import DiskFull, LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import ledger as ledgers
-from eduhub.sync import traffic
-from eduhub.sync.ledger import Ledger
+from eduhub.sync.allowance import ledger as ledgers
+from eduhub.sync.allowance import traffic
+from eduhub.sync.allowance.ledger import Ledger
+from eduhub.sync.allowance.traffic import DAY_MS, HOUR_MS, LINK, NEIGHBOUR, Moved
 from eduhub.sync.models import Traffic, Upstream
-from eduhub.sync.traffic import DAY_MS, HOUR_MS, LINK, NEIGHBOUR, Moved
 from tests.sync.world import WEDNESDAY_MS, Hub, noise
 
 A, B = "a" * 36, "b" * 36

@@ -10,7 +10,9 @@ from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import joining, rounds, traffic
+from eduhub.sync import rounds
+from eduhub.sync.allowance import traffic
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching.meter import Meter, Passed
 from eduhub.sync.models import Traffic, Upstream
 from tests.sync.relays import Relay, relay

@@ -16,7 +16,7 @@ from eduhub.accounts import audit
 from eduhub.accounts.models import AuditEntry, Person
 from eduhub.config import Settings
 from eduhub.installation import Installation, open_installation
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import InboxState
 from tests.sync.sticks import bring, fill
 from tests.sync.test_outbox_and_inbox import enrol, events_at, watch

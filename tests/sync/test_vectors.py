@@ -10,9 +10,12 @@ from eduhub.delivery.trust import Keyring, Trusted
 from eduhub.installation import Installation
 from eduhub.ops import backup_files
 from eduhub.signing import Signature, SigningKey, canonical, key_id, sha256_hex, verify
-from eduhub.sync import applying, auth, inbox, nodes, stream_pages
+from eduhub.sync import auth
+from eduhub.sync.boxes import nodes
 from eduhub.sync.courier import acks, sealing, wants
+from eduhub.sync.homeward import inbox
 from eduhub.sync.models import Node, StreamPage
+from eduhub.sync.school_stream import applying, stream_pages
 
 VECTORS = Path(__file__).parents[2] / "docs" / "formats" / "vectors"
 

@@ -13,7 +13,7 @@ from eduhub.changes.merging import travelling_tables
 from eduhub.installation import Installation
 from eduhub.rosters import erasing
 from eduhub.schools.models import Enrolment, Group, Organisation
-from eduhub.sync import inbox, rights
+from eduhub.sync.homeward import inbox, rights
 from eduhub.sync.models import Node
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School

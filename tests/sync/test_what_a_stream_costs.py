@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from eduhub.accounts.models import Person
 from eduhub.courses.models import Lesson
-from eduhub.sync import streams
-from eduhub.sync.watching import concerned
+from eduhub.sync.school_stream import streams
+from eduhub.sync.school_stream.watching import concerned
 from eduhub.uids import new_uid
 from tests.sync.world import Hub
 

@@ -17,8 +17,9 @@ from eduhub.delivery.package import Manifest, Part
 from eduhub.errors import BadInput, LinkDown, NotFound
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import policies, wishes
-from eduhub.sync.budgets import parse_windows
+from eduhub.sync.allowance import policies, wishes
+from eduhub.sync.allowance.budgets import parse_windows
+from eduhub.sync.allowance.policies import Choice
 from eduhub.sync.fetching import wanted
 from eduhub.sync.fetching.wanted import (
     LATER,
@@ -34,7 +35,6 @@ from eduhub.sync.fetching.wanted import (
     plan,
 )
 from eduhub.sync.models import CoursePolicy, SitePolicy, Wish
-from eduhub.sync.policies import Choice
 from eduhub.uids import new_uid
 from tests.sync.world import Hub, School, noise
 

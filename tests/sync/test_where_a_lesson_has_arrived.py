@@ -10,8 +10,9 @@ from eduhub.delivery import catalog, holding
 from eduhub.delivery.models import PackageRow
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import arrivals, policies, reporting
-from eduhub.sync.arrivals import EARLIER, HERE, NO_DISK, NOT_TOLD, NOT_WANTED, ON_ITS_WAY
+from eduhub.sync.allowance import policies
+from eduhub.sync.homeward import arrivals, reporting
+from eduhub.sync.homeward.arrivals import EARLIER, HERE, NO_DISK, NOT_TOLD, NOT_WANTED, ON_ITS_WAY
 from eduhub.sync.models import Node, NodeContact
 from tests.sync.world import Hub, School
 

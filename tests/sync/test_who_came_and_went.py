@@ -10,7 +10,7 @@ from eduhub.learning import events, progress
 from eduhub.learning.models import Progress
 from eduhub.rosters import erasing, moving
 from eduhub.schools.models import Enrolment
-from eduhub.sync import outbox
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import OutboxRow
 from tests.sync.world import Hub, School, watched
 

@@ -10,7 +10,10 @@ from eduhub.installation import Installation
 from eduhub.learning.models import Event, Progress
 from eduhub.schools import calendars
 from eduhub.schools.models import Enrolment
-from eduhub.sync import joining, outbox, rounds, schedule_clock
+from eduhub.sync import rounds
+from eduhub.sync.allowance import schedule_clock
+from eduhub.sync.boxes import joining
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import OutboxRow
 from tests.sync.test_outbox_and_inbox import enrol, watch
 from tests.sync.world import WEDNESDAY_MS, Hub, Wire, WireCarrier, app_of

@@ -1,6 +1,6 @@
 """What the boxes of one school may see, said a second time and plainly: every row is asked for, each time.
 
-`eduhub/sync/scope.py` and what brings a stream on by parts are held to this by test_streams_brought_on.py. A table that
+`eduhub/sync/school_stream/scope.py` and what brings a stream on by parts are held to this by test_streams_brought_on.py. A table that
 is added to the scope is added here, in other words.
 """
 

@@ -26,7 +26,8 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
 from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar, Site
-from eduhub.sync import http, joining, nodes, rounds
+from eduhub.sync import http, rounds
+from eduhub.sync.boxes import joining, nodes
 from eduhub.sync.fetching.carrier import Receiver
 from eduhub.sync.fetching.connection import Range
 from eduhub.sync.poll_lane import PollLane

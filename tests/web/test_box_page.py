@@ -15,12 +15,13 @@ from eduhub.courses.models import Lesson
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import battery, policies, traffic, wishes
+from eduhub.sync.allowance import policies, traffic, wishes
+from eduhub.sync.allowance.traffic import Moved
 from eduhub.sync.mirrors import choosing, known
 from eduhub.sync.mirrors.known import Sighting
 from eduhub.sync.mirrors.models import Mirror
 from eduhub.sync.models import Dropped, Node, NoRoom, Upstream
-from eduhub.sync.traffic import Moved
+from eduhub.sync.status import battery
 from eduhub.uids import new_uid
 from eduhub.web import coming
 from tests.sync.test_battery import supply

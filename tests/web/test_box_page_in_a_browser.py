@@ -18,11 +18,12 @@ from eduhub.courses import editing, plan
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.schools import organisations
-from eduhub.sync import battery, traffic
+from eduhub.sync.allowance import traffic
+from eduhub.sync.allowance.traffic import Moved
 from eduhub.sync.mirrors import known
 from eduhub.sync.mirrors.known import Sighting
 from eduhub.sync.models import BoxStatus, Dropped, Node, NodeContact, NoRoom, Upstream
-from eduhub.sync.traffic import Moved
+from eduhub.sync.status import battery
 from eduhub.uids import new_uid
 from tests import pictures
 from tests.in_a_thread import served

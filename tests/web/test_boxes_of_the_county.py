@@ -8,8 +8,8 @@ import pytest
 from eduhub import clock
 from eduhub.installation import Installation
 from eduhub.schools import organisations
-from eduhub.sync import box_status, overview
 from eduhub.sync.models import BoxStatus, Node, NodeContact
+from eduhub.sync.status import box_status, overview
 from eduhub.uids import new_uid
 from tests.questions import counted
 from tests.web.world import Reader, World, add_adult

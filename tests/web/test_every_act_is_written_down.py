@@ -15,7 +15,7 @@ from flask_babel import force_locale
 
 import eduhub.web
 from eduhub.accounts import audit
-from eduhub.sync import rights
+from eduhub.sync.homeward import rights
 from eduhub.web.operator import audit_words
 
 ROOM = Path(eduhub.web.__file__).parent
@@ -37,7 +37,7 @@ NOT_WRITTEN_DOWN = {
     "teaching/previewing.preview": "makes a package for the reader alone, who only looks",
 }
 WRITTEN_DOWN_BELOW = {
-    "first_start.join": ("eduhub.sync.nodes", "accept"),  # by the hub: nobody has signed in at a box that belongs to nobody
+    "first_start.join": ("eduhub.sync.boxes.nodes", "accept"),  # by the hub: nobody has signed in at a box that belongs to nobody
     "teaching/courses.publish": ("eduhub.courses.publishing", "publish"),
     "teaching/courses.withdraw": ("eduhub.courses.publishing", "withdraw"),
     "teaching/reviewing.publish": ("eduhub.courses.publishing", "publish"),

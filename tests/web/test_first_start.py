@@ -14,7 +14,7 @@ from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker
 from eduhub.ops.handlers import HANDLERS
-from eduhub.sync import first_start, joining, nodes, replacing
+from eduhub.sync.boxes import first_start, joining, nodes, replacing
 from eduhub.uids import new_uid
 from tests.in_a_thread import served
 from tests.sync.world import Hub, School

@@ -11,8 +11,9 @@ from eduhub.accounts.models import AuditEntry, Credential
 from eduhub.errors import CardNotKnown
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import nodes, streams
+from eduhub.sync.boxes import nodes
 from eduhub.sync.models import JoinCode, Node
+from eduhub.sync.school_stream import streams
 from tests.web.world import Reader, World
 
 Browser = Callable[[], Reader]

@@ -13,7 +13,7 @@ from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential
 from eduhub.app import create_app
 from eduhub.installation import Installation
-from eduhub.sync import first_start
+from eduhub.sync.boxes import first_start
 from tests.in_a_thread import served
 from tests.web.test_pages_in_a_browser import LANGUAGES, look, sign_in
 from tests.web.world import World, as_box

@@ -11,9 +11,9 @@ from eduhub.app import create_app
 from eduhub.courses.models import Course, GroupCourse, Lesson
 from eduhub.installation import Installation
 from eduhub.schools.models import Group, Organisation, Site
-from eduhub.sync import policies, traffic
+from eduhub.sync.allowance import policies, traffic
+from eduhub.sync.allowance.traffic import LINK, NEIGHBOUR, Moved
 from eduhub.sync.models import CoursePolicy, Dropped, NoRoom, SitePolicy, Wish
-from eduhub.sync.traffic import LINK, NEIGHBOUR, Moved
 from eduhub.uids import new_uid
 from tests.web.test_pages_of_a_box import box as box
 from tests.web.world import Reader, World

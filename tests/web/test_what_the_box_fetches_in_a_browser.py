@@ -12,9 +12,9 @@ from sqlalchemy import select
 from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import policies, traffic, wishes
+from eduhub.sync.allowance import policies, traffic, wishes
+from eduhub.sync.allowance.traffic import DAY_MS, LINK, NEIGHBOUR, Moved
 from eduhub.sync.models import Dropped, NoRoom
-from eduhub.sync.traffic import DAY_MS, LINK, NEIGHBOUR, Moved
 from tests.web.test_box_page_in_a_browser import box_in, come_in, look
 from tests.web.test_pages_in_a_browser import LANGUAGES
 from tests.web.world import World

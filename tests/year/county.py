@@ -18,7 +18,9 @@ from eduhub.installation import JobContext
 from eduhub.ops import backup as backing
 from eduhub.ops import restore as restoring
 from eduhub.ops import upkeep
-from eduhub.sync import joining, policies, rounds
+from eduhub.sync import rounds
+from eduhub.sync.allowance import policies
+from eduhub.sync.boxes import joining
 from eduhub.sync.courier import trips
 from eduhub.uids import new_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, WireCarrier

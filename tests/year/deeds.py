@@ -24,7 +24,9 @@ from eduhub.learning import events, progress
 from eduhub.rosters import consent, erasing, moving
 from eduhub.schools import calendars
 from eduhub.schools.models import Enrolment, Group, Organisation, SchoolCalendar, Site
-from eduhub.sync import joining, outbox, policies, schedule_clock
+from eduhub.sync.allowance import policies, schedule_clock
+from eduhub.sync.boxes import joining
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import CoursePolicy, SitePolicy
 from eduhub.uids import new_uid
 from tests.year import lessons

@@ -16,8 +16,11 @@ from eduhub.delivery import catalog
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow
 from eduhub.learning.models import Event, Progress
 from eduhub.schools.models import Enrolment
-from eduhub.sync import joining, outbox, schedule_clock, scope
+from eduhub.sync.allowance import schedule_clock
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching import wanted
+from eduhub.sync.homeward import outbox
+from eduhub.sync.school_stream import scope
 from tests.year.machine import Machine
 from tests.year.promised import Promised, held
 

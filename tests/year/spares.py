@@ -14,7 +14,8 @@ from eduhub import changes
 from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential
 from eduhub.schools.models import Enrolment
-from eduhub.sync import joining, losing, nodes, outbox, replacing
+from eduhub.sync.boxes import joining, losing, nodes, replacing
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import Node
 from tests.year.drawing import Act
 from tests.year.machine import Machine

@@ -20,7 +20,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadInput, BlobMissing, NoCourier, NotFound, StickFull
 from eduhub.installation import Installation
 from eduhub.signing import canonical, sha256_hex
-from eduhub.sync import auth, stream_pages, streams
+from eduhub.sync import auth
 from eduhub.sync.courier import about, layout, planning, receiving, sealing
 from eduhub.sync.courier.layout import Parts
 from eduhub.sync.courier.planning import BETTER, FLOOR, PROGRAM, Item
@@ -28,6 +28,7 @@ from eduhub.sync.courier.reports import Exported
 from eduhub.sync.courier.stick import BLOCK_BYTES, Stick
 from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node
+from eduhub.sync.school_stream import stream_pages, streams
 
 log = logs.logger(__name__)
 

@@ -15,11 +15,12 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import NoCourier
 from eduhub.installation import Installation
 from eduhub.signing import canonical
-from eduhub.sync import applying, outbox
 from eduhub.sync.courier import layout, sealing, wants
 from eduhub.sync.courier.sealing import Letter
 from eduhub.sync.courier.stick import Stick
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import StreamPage, Upstream
+from eduhub.sync.school_stream import applying
 
 log = logs.logger(__name__)
 

@@ -21,12 +21,12 @@ from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest, Part
 from eduhub.schools import calendars, organisations
 from eduhub.schools.models import Group
-from eduhub.sync import policies, schedule_clock
+from eduhub.sync.allowance import policies, schedule_clock
+from eduhub.sync.allowance.policies import Rules
 from eduhub.sync.courier import program, wants
 from eduhub.sync.courier.wants import Want
 from eduhub.sync.fetching import wanted
 from eduhub.sync.models import Arrival, CourierWant, Node, NodeContact
-from eduhub.sync.policies import Rules
 
 MANIFEST, FLOOR, BETTER, PROGRAM = 0, 1, 2, 3
 _NOT_PLANNED, _PAST = "9", "8"

@@ -22,7 +22,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, NoCourier, NodeRefused, StickFull, StickReadOnly
 from eduhub.installation import Installation
 from eduhub.signing import canonical
-from eduhub.sync import inbox, restoring, told
+from eduhub.sync.boxes import restoring
 from eduhub.sync.courier import about, acks, layout, sealing, wants
 from eduhub.sync.courier.acks import Word
 from eduhub.sync.courier.layout import Parts
@@ -30,7 +30,9 @@ from eduhub.sync.courier.reports import BroughtHome
 from eduhub.sync.courier.sealing import Letter
 from eduhub.sync.courier.stick import Stick
 from eduhub.sync.courier.wants import Want
+from eduhub.sync.homeward import inbox
 from eduhub.sync.models import CourierWant, InboxState, Node, NodeContact
+from eduhub.sync.status import told
 
 log = logs.logger(__name__)
 

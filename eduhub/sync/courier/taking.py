@@ -33,16 +33,19 @@ from eduhub.errors import (
 )
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.sync import applying, auth, catalog_reading, outbox, rounds, schedule_clock, stream_pages, traffic
+from eduhub.sync import auth, catalog_reading, rounds
+from eduhub.sync.allowance import schedule_clock, traffic
+from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.courier import about, acks, giving, layout
 from eduhub.sync.courier.folder import FolderCarrier, FolderLink
 from eduhub.sync.courier.reports import TakenIn
 from eduhub.sync.courier.stick import Stick
 from eduhub.sync.fetching import fetch, finding, wanted
-from eduhub.sync.ledger import Ledger
+from eduhub.sync.homeward import outbox
 from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases import fetching as releases
+from eduhub.sync.school_stream import applying, stream_pages
 
 log = logs.logger(__name__)
 

@@ -27,11 +27,13 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.signing import canonical
-from eduhub.sync import applying, box_status, outbox
 from eduhub.sync.courier import program
 from eduhub.sync.courier.sealing import check_signed_by
 from eduhub.sync.fetching import wanted
+from eduhub.sync.homeward import outbox
 from eduhub.sync.models import Node, OutboxRow, Upstream
+from eduhub.sync.school_stream import applying
+from eduhub.sync.status import box_status
 
 FORMAT = "eduhub-courier-want/1"
 MAX_PARTIAL = 100  # packages; of the others every part counts as lacking

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest
 from eduhub.signing import canonical, sha256_hex
+from eduhub.sync.allowance.policies import Choice, Rules
 from eduhub.sync.fetching.wanted import is_wanted
 from eduhub.sync.models import Chosen, Dropped
-from eduhub.sync.policies import Choice, Rules
 
 
 def mark(session: Session, package_id: str, manifest: Manifest, choice: Choice) -> None:

@@ -21,17 +21,18 @@ from eduhub.delivery.published import Published
 from eduhub.errors import BadFormat, BadSignature, DiskFull, HashMismatch
 from eduhub.installation import Installation
 from eduhub.signing import Signature
-from eduhub.sync import evicting, reporting
+from eduhub.sync.allowance import evicting
+from eduhub.sync.allowance.ledger import Ledger
+from eduhub.sync.allowance.policies import Choice
 from eduhub.sync.fetching import choosing, finding, partial, wanted
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.finding import Found
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
-from eduhub.sync.ledger import Ledger
+from eduhub.sync.homeward import reporting
 from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.models import NoRoom
-from eduhub.sync.policies import Choice
 from eduhub.sync.releases import fetching as releases
 
 log = logs.logger(__name__)

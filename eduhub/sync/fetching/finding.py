@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from eduhub.installation import Installation
-from eduhub.sync import joining, policies, wishes
+from eduhub.sync.allowance import policies, wishes
+from eduhub.sync.allowance.policies import Choice, Rules
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching import choosing, wanted
 from eduhub.sync.fetching.wanted import When
-from eduhub.sync.policies import Choice, Rules
 
 
 @dataclass(frozen=True)

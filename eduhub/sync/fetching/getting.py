@@ -20,11 +20,11 @@ from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import PIECE_BYTES, piece_count
 from eduhub.errors import DiskFull, EduHubError, HashMismatch
 from eduhub.installation import Installation
-from eduhub.sync import reporting
 from eduhub.sync.fetching.connection import Range
 from eduhub.sync.fetching.partial import GRAIN_BYTES, MAX_TRIES, PartFile
 from eduhub.sync.fetching.refusals import Refusals
 from eduhub.sync.fetching.wanted import Want
+from eduhub.sync.homeward import reporting
 from eduhub.sync.models import FetchState
 
 log = logs.logger(__name__)

@@ -20,8 +20,8 @@ from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.delivery.package import Manifest, Part
 from eduhub.schools.models import Group, Organisation
-from eduhub.sync import policies
-from eduhub.sync.policies import Choice, Rules
+from eduhub.sync.allowance import policies
+from eduhub.sync.allowance.policies import Choice, Rules
 
 # The box of a region is a mirror for its schools (docs/county-mirror.md): it keeps every lesson that reaches it.
 _REGION = select(Organisation.uid).where(Organisation.kind == "region")

@@ -16,15 +16,15 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import DiskFull, EduHubError
 from eduhub.installation import Installation
 from eduhub.sync import catalog_reading
+from eduhub.sync.allowance.ledger import Ledger
+from eduhub.sync.allowance.traffic import LINK, NEIGHBOUR
 from eduhub.sync.fetching import fetch
 from eduhub.sync.fetching.fetch import Fetched
-from eduhub.sync.ledger import Ledger
 from eduhub.sync.mirrors import choosing, known
 from eduhub.sync.mirrors.choosing import EMPTY, FOUND, LIED, Candidate
 from eduhub.sync.mirrors.conversation import Conversation, Ways
 from eduhub.sync.mirrors.wary import blame
 from eduhub.sync.releases import fetching as releases
-from eduhub.sync.traffic import LINK, NEIGHBOUR
 
 log = logs.logger(__name__)
 

@@ -17,7 +17,7 @@ from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import EduHubError
 from eduhub.installation import Installation
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.sync.mirrors import known, places
 from eduhub.sync.mirrors.announcing import Own
 from eduhub.sync.mirrors.known import Sighting

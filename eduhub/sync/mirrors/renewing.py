@@ -11,7 +11,7 @@ from eduhub import logs
 from eduhub.courses.models import Course
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
-from eduhub.sync import schedule_clock
+from eduhub.sync.allowance import schedule_clock
 from eduhub.sync.link import PREFIX, Link
 from eduhub.sync.mirrors import grants
 

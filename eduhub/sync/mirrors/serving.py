@@ -21,7 +21,8 @@ from eduhub.delivery.release import Release
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, NodeRefused
 from eduhub.installation import Installation
-from eduhub.sync import auth, schedule_clock
+from eduhub.sync import auth
+from eduhub.sync.allowance import schedule_clock
 from eduhub.sync.mirrors import grants, holdings
 from eduhub.sync.mirrors.grants import Grant
 from eduhub.sync.mirrors.models import ShutOutNode

@@ -19,12 +19,12 @@ from eduhub.delivery.package import piece_count
 from eduhub.delivery.release import Release, id_of, read_version
 from eduhub.errors import BadFormat, BadSignature, HashMismatch
 from eduhub.installation import Installation
-from eduhub.sync import joining
+from eduhub.sync.allowance.ledger import Ledger
+from eduhub.sync.boxes import joining
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
-from eduhub.sync.ledger import Ledger
 from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.releases import holding, machine, offering
 

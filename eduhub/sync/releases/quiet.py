@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.sync import joining, schedule_clock
+from eduhub.sync.allowance import schedule_clock
+from eduhub.sync.boxes import joining
 from eduhub.sync.models import OutboxRow
 
 NOBODY_FOR_S = 1800

@@ -19,7 +19,7 @@ from eduhub.errors import BadInput, NotFound, PicturesWrong, SignInNeeded, TooMa
 from eduhub.http import caches
 from eduhub.schools import enrolment
 from eduhub.schools.models import Group
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.web import csrf
 from eduhub.web.accounts import child_pictures, limits, turns
 from eduhub.web.edge import note, reading, row_of, today, writing

@@ -14,7 +14,7 @@ from eduhub.accounts.tries import Counted, Limit
 from eduhub.errors import CardNotInPhoto, CardNotKnown, PhotosBusy, SignInFailed, TooManyTries
 from eduhub.http import caches
 from eduhub.media import card_photos
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.web import languages
 from eduhub.web.accounts import limits, turns
 from eduhub.web.edge import note, reading, writing

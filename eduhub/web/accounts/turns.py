@@ -22,7 +22,7 @@ from eduhub.http import caches
 from eduhub.schools import calendars, children_sign_in
 from eduhub.schools.children_sign_in import Allowed
 from eduhub.schools.models import SchoolCalendar
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.web.accounts import child_pictures, limits, visits
 from eduhub.web.edge import reading, today, writing
 from eduhub.web.learning import lesson_data

@@ -17,7 +17,7 @@ from eduhub.errors import NotFound
 from eduhub.http import caches
 from eduhub.learning.models import Progress
 from eduhub.schools.models import Organisation
-from eduhub.sync import joining
+from eduhub.sync.boxes import joining
 from eduhub.web import box_states, kept, passes, rights
 from eduhub.web.accounts import turns, visits
 from eduhub.web.edge import page_of, reading, row_of, today

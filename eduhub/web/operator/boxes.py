@@ -13,8 +13,8 @@ from flask.typing import ResponseReturnValue
 from eduhub import clock, guard
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import overview
-from eduhub.sync.overview import Seen
+from eduhub.sync.status import overview
+from eduhub.sync.status.overview import Seen
 from eduhub.web import told_shown
 from eduhub.web.edge import page_of, reading
 from eduhub.web.rights import OVERSEES, organisations_overseen

@@ -14,7 +14,8 @@ from eduhub.errors import BadInput
 from eduhub.http import caches
 from eduhub.schools import organisations
 from eduhub.schools.models import Organisation, Site
-from eduhub.sync import nodes, overview
+from eduhub.sync.boxes import nodes
+from eduhub.sync.status import overview
 from eduhub.web import languages, shown, told_shown
 from eduhub.web.edge import note, reading, row_of, writing
 from eduhub.web.forms import Form, language_field, needed, pairs, text_field

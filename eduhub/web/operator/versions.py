@@ -21,11 +21,11 @@ from eduhub.errors import BadFormat
 from eduhub.http import caches
 from eduhub.schools import organisations
 from eduhub.schools.models import Organisation
-from eduhub.sync import overview
 from eduhub.sync.models import Node
-from eduhub.sync.overview import Seen
 from eduhub.sync.releases import offering, word
 from eduhub.sync.releases.models import ReleaseOffer
+from eduhub.sync.status import overview
+from eduhub.sync.status.overview import Seen
 from eduhub.web import release_words, shown
 from eduhub.web.edge import note, page_of, reading, row_of, today, writing
 from eduhub.web.forms import Form, pairs

@@ -14,7 +14,8 @@ from eduhub.courses.models import Course, GroupCourse
 from eduhub.errors import BadInput, NotFound
 from eduhub.http import caches
 from eduhub.schools.models import Group, Organisation, Site
-from eduhub.sync import budgets, joining, policies
+from eduhub.sync.allowance import budgets, policies
+from eduhub.sync.boxes import joining
 from eduhub.sync.models import SitePolicy
 from eduhub.web import shown
 from eduhub.web.edge import note, reading, row_of, writing

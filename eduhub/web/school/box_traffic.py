@@ -15,7 +15,7 @@ from eduhub.delivery.models import PartRow
 from eduhub.http import caches
 from eduhub.schools import calendars
 from eduhub.schools.models import Organisation
-from eduhub.sync import allowing, traffic, wishes
+from eduhub.sync.allowance import allowing, traffic, wishes
 from eduhub.sync.models import Dropped, NoRoom
 from eduhub.web import plots
 from eduhub.web.edge import reading, row_of

@@ -18,8 +18,8 @@ from eduhub.accounts.models import Person
 from eduhub.errors import NotFound
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import scope
 from eduhub.sync.models import Node
+from eduhub.sync.school_stream import scope
 from eduhub.web import order, rights
 from eduhub.web.edge import note, reading, row_of, today, uid_of, writing
 from eduhub.web.rights import SCHOOL

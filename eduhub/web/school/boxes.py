@@ -14,9 +14,11 @@ from eduhub.courses import weeks
 from eduhub.courses.models import Lesson, PlanRow
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import arrivals, losing, nodes, overview
+from eduhub.sync.boxes import losing, nodes
+from eduhub.sync.homeward import arrivals
 from eduhub.sync.models import Node, NodeContact
 from eduhub.sync.releases import word
+from eduhub.sync.status import overview
 from eduhub.web import box_states, release_words, told_shown
 from eduhub.web.edge import note, reading, row_of, today, writing
 from eduhub.web.forms import Form, text_field

@@ -14,7 +14,7 @@ from eduhub.courses import weeks
 from eduhub.courses.models import Course, Lesson, LessonSource, PlanRow
 from eduhub.media.models import LadderStep, Source
 from eduhub.schools import calendars
-from eduhub.sync import schedule_clock
+from eduhub.sync.allowance import schedule_clock
 from eduhub.sync.models import Node, NodeContact
 from eduhub.web import box_states, shown
 from eduhub.web.school import roster

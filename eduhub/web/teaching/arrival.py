@@ -13,8 +13,8 @@ from eduhub import guard
 from eduhub.courses.models import Course, Lesson
 from eduhub.http import caches
 from eduhub.schools.models import Organisation
-from eduhub.sync import arrivals
-from eduhub.sync.arrivals import AtSchool, Reach
+from eduhub.sync.homeward import arrivals
+from eduhub.sync.homeward.arrivals import AtSchool, Reach
 from eduhub.web import states
 from eduhub.web.edge import page_of, reading, row_of, today
 from eduhub.web.rights import LESSON

@@ -11,7 +11,7 @@ from eduhub import clock
 from eduhub.delivery.package import PIECE_BYTES
 from eduhub.installation import Installation
 from eduhub.schools.models import Site
-from eduhub.sync import policies
+from eduhub.sync.allowance import policies
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.mirrors.choosing import FOUND, NAMED, Candidate
 from eduhub.sync.mirrors.conversation import Conversation, Ways

@@ -11,7 +11,7 @@ from eduhub.delivery.models import PackageRow, PartRow, ReleaseRow
 from eduhub.delivery.package import PIECE_BYTES
 from eduhub.errors import LinkDown
 from eduhub.installation import Installation
-from eduhub.sync import traffic
+from eduhub.sync.allowance import traffic
 from eduhub.sync.mirrors.models import HeldGrant
 from eduhub.sync.models import FetchState
 from eduhub.sync.releases import holding, machine, offering

@@ -12,7 +12,7 @@ from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest
 from eduhub.errors import BadFormat, NodeRefused
 from eduhub.installation import Installation
-from eduhub.sync import nodes
+from eduhub.sync.boxes import nodes
 from eduhub.sync.link import Link
 from eduhub.sync.mirrors import grants, holdings
 from eduhub.sync.models import Node, Upstream

@@ -1,0 +1,113 @@
+"""After a hub was restored from a backup: how what its boxes still hold comes back.
+
+The restored hub begins a new epoch, signed by the root key. A box that sees it gives back, first,
+the pages of its school stream that are newer than the backup (the hub knows its own signature on
+them), then its outbox above the number that the restored hub acknowledges, and then reads its stream
+anew. Nothing of this needs a person, and every step may be repeated.
+
+This module must not know how a backup is made. See docs/formats/{school-stream,outbox,backup}.md.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from eduhub import changes, logs
+from eduhub.accounts.models import Person
+from eduhub.changes.values import check_plain
+from eduhub.delivery.trust import keyring
+from eduhub.errors import BadFormat, BadSignature
+from eduhub.installation import Installation
+from eduhub.rosters import erasing
+from eduhub.signing import Signature
+from eduhub.sync.homeward import inbox
+from eduhub.sync.link import PREFIX, Link
+from eduhub.sync.models import Node, StreamPage, StreamState
+from eduhub.sync.school_stream import applying, placing, stream_pages
+
+log = logs.logger(__name__)
+
+MAX_PAGES_A_CALL = 4
+_FILE = "restored.json"
+
+
+# --- hub ----------------------------------------------------------------------------
+
+
+def note_restored(session: Session, data_dir: Path) -> None:
+    """Write down where each school's stream stood in the backup: newer pages are asked back from the boxes."""
+    streams = {state.org_uid: state.sequence for state in session.scalars(select(StreamState))}
+    (data_dir / _FILE).write_text(json.dumps({"streams": streams}), encoding="ascii")
+
+
+def restored_sequence(installation: Installation, org_uid: str) -> int:
+    """Where a school's stream stood when this hub was restored; 0 when nothing is known."""
+    try:
+        found = json.loads((installation.settings.data_dir / _FILE).read_text(encoding="ascii"))
+        return int(found["streams"].get(org_uid, 0))
+    except (FileNotFoundError, ValueError, KeyError, AttributeError):
+        return 0
+
+
+def take_back(session: Session, installation: Installation, node: Node, pages: Any) -> dict[str, Any]:
+    """Merge pages that this hub once signed for this node's school. Raises BadFormat, BadSignature.
+
+    Rows and tombstones count, and of removals the end that they tell; what left a school's sight is not gone.
+    """
+    if not isinstance(pages, list) or len(pages) > MAX_PAGES_A_CALL:
+        raise BadFormat(f"at most {MAX_PAGES_A_CALL} pages at once")
+    ring = keyring(session)
+    merged = 0
+    for found in pages:
+        if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
+            raise BadFormat("a page has a payload and a signature")
+        check_plain(found["payload"])
+        page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring)
+        if page.org_uid != node.org_uid:
+            raise BadSignature("a page of another school")
+        for entry in page.entries:
+            merged += _take_back_entry(session, page.org_uid, entry)
+        shown = {"row", placing.PROGRESS}
+        placing.note_held(session, page.org_uid, ((entry["table"], entry["uid"]) for entry in page.entries if entry["kind"] in shown))
+    if merged:
+        log.info("a box brought stream entries back", node=node.uid, entries=merged)
+    return {"stream_sequence": restored_sequence(installation, node.org_uid)}
+
+
+def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> int:
+    if entry["kind"] == "row" or (entry["kind"] == "removal" and entry["fields"]):
+        touched = changes.merge(session, applying.fields_of(entry))
+        inbox.reconsider_events(session, touched)
+        return bool(touched)
+    if entry["kind"] == "tombstone":
+        changes.bury(session, entry["table"], entry["uid"], org_uid)
+        if entry["table"] == Person.__tablename__:
+            erasing.forget(session, entry["uid"])  # the backup still had what this child learned
+        return 1
+    return 0
+
+
+# --- node ---------------------------------------------------------------------------
+
+
+def give_back(installation: Installation, link: Link) -> int:
+    """Bring the restored hub every kept page that is newer than its backup; returns how many. Raises LinkDown."""
+    answer = link.post_json(f"{PREFIX}/replay", {"pages": []})
+    newer_than = answer.get("stream_sequence")
+    if type(newer_than) is not int:
+        raise BadFormat("the hub says where its stream stood")
+    with installation.database.read() as session:
+        sequences = [page.sequence for page in applying.kept_pages(session) if page.sequence > newer_than]
+    for sequence in sequences:
+        with installation.database.read() as session:
+            page = session.get_one(StreamPage, sequence)  # only a round drops pages, and there is one at a time
+            body = {"payload": page.payload.decode("utf-8"), "signature": page.signature}
+        try:
+            link.post_json(f"{PREFIX}/replay", {"pages": [body]})
+        except (BadSignature, BadFormat) as error:
+            # A page that the hub no longer trusts (its key was revoked, say) must not hold up the others.
+            log.warning("a page was not taken back", sequence=sequence, error_code=error.code)
+    return len(sequences)

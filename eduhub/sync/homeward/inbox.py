@@ -1,0 +1,215 @@
+"""Hub: what boxes bring home, applied once each and in order.
+
+A batch is judged row by row. What a box may not do (`rights`) and what nobody can read is put aside:
+noted in the audit log and the log, acknowledged, and never applied; the box keeps it for 35 days.
+The number that is acknowledged and what it stands for are written in one transaction.
+
+This module must not know HTTP, nor how a box numbers its rows beyond 'one after the other'.
+See docs/formats/outbox.md.
+"""
+
+import gzip
+import io
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import DataError
+from sqlalchemy.orm import Session
+
+from eduhub import changes, clock, logs
+from eduhub.accounts import audit
+from eduhub.changes import FieldChange
+from eduhub.errors import BadFormat, BadInput, NodeRefused
+from eduhub.learning import events, progress
+from eduhub.schools.models import Enrolment
+from eduhub.sync.homeward import arrivals, outbox, rights
+from eduhub.sync.models import InboxState, Node
+from eduhub.sync.school_stream import placing
+from eduhub.uids import parse_uid
+
+log = logs.logger(__name__)
+
+ACK_FORMAT = "eduhub-outbox-ack/1"
+# Boxes stay far below, but for a row that is larger alone: one that is refused for ever would hold up all behind it.
+MAX_PACKED_BYTES, MAX_UNPACKED_BYTES = 1 << 20, 4 << 20
+
+
+@dataclass(frozen=True)
+class Received:
+    """How far the hub is with one incarnation of one box."""
+
+    incarnation: str
+    contiguous: int
+    applied: int
+    put_aside: int
+    digest: str | None = None  # of the row `contiguous`; None where that is not known
+
+
+def unpack(body: bytes) -> dict[str, Any]:
+    """The document in a posted batch. Raises BadFormat, also for one that unpacks without end."""
+    if len(body) > MAX_PACKED_BYTES:
+        raise BadFormat(f"a batch has at most {MAX_PACKED_BYTES} bytes")
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+            text = packed.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadFormat("not gzip") from error
+    if len(text) > MAX_UNPACKED_BYTES:
+        raise BadFormat("a batch that unpacks to too much")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadFormat("a batch is JSON") from error
+    fits = isinstance(found, dict) and found.get("format") == outbox.FORMAT and isinstance(found.get("rows"), list)
+    if not fits or type(found.get("oldest")) is not int or not 1 <= found["oldest"] < 2**53:
+        raise BadFormat(f"not an {outbox.FORMAT}")
+    newest = found.get("newest", 0)
+    if type(newest) is not int or not 0 <= newest < 2**53:
+        raise BadFormat("the newest row has a number")
+    try:
+        parse_uid(found.get("incarnation"))
+    except (BadInput, TypeError) as error:
+        raise BadFormat("an incarnation is a uid") from error
+    return dict(found)
+
+
+def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
+    """Apply the rows that come next; known ones and ones after a gap are passed over.
+
+    Raises NodeRefused when the incarnation belongs to another machine.
+    """
+    incarnation = str(batch["incarnation"])
+    state = _state(session, node, incarnation)
+    if batch["oldest"] > state.contiguous + 1:
+        # Older than 35 days and gone for good there: waiting for it would wait for ever.
+        log.warning("a box no longer has rows that were lost here", node=node.uid, upto=batch["oldest"] - 1)
+        state.contiguous, state.digest = batch["oldest"] - 1, None
+    rows = _in_order(batch["rows"])
+    if not _goes_on(state, batch, rows):
+        log.warning("two machines count under one name", node=node.uid, incarnation=incarnation)
+        audit.note(session, audit.TWIN, by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
+        return Received(incarnation, state.contiguous, 0, 0, state.digest)
+    if "newest" in batch:
+        state.newest, state.told_ms = batch["newest"], clock.now_ms()
+    applied = put_aside = 0
+    for row in rows:
+        if row["sequence"] != state.contiguous + 1:
+            continue
+        reason = _apply(session, node, incarnation, row)
+        if reason is None:
+            applied += 1
+        else:
+            put_aside += 1
+            log.warning("a row of a box was put aside", node=node.uid, sequence=row["sequence"], reason=reason)
+            audit.note(session, f"{audit.PUT_ASIDE}.{reason}", by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
+        state.contiguous, state.digest = row["sequence"], outbox.digest(row)
+    session.flush()
+    return Received(incarnation, state.contiguous, applied, put_aside, state.digest)
+
+
+def _goes_on(state: InboxState, batch: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Whether these rows follow what is held of this name. They do not where a copy of the box has sent others of the same numbers."""
+    if state.digest is None or not rows:
+        return True
+    held = [outbox.digest(row) for row in rows if row["sequence"] == state.contiguous]
+    if not held and rows[0]["sequence"] == state.contiguous + 1 and batch.get("before") is not None:
+        held = [batch["before"]]
+    return not held or held[0] == state.digest
+
+
+def acknowledgement(node: Node, received: Received, epoch: int, batch_sha256: str) -> dict[str, Any]:
+    """What the hub signs: that it holds everything up to a number, said about this very batch."""
+    said = {
+        "format": ACK_FORMAT, "node": node.uid, "incarnation": received.incarnation, "epoch": epoch,
+        "contiguous": received.contiguous, "batch": batch_sha256,
+    }  # fmt: skip
+    return said if received.digest is None else said | {"digest": received.digest}
+
+
+def _state(session: Session, node: Node, incarnation: str) -> InboxState:
+    if changes.machine_uid(session) == incarnation:
+        raise NodeRefused("a box cannot be its hub", node=node.uid)
+    elsewhere = session.scalars(
+        select(InboxState.node_uid).where(InboxState.incarnation == incarnation, InboxState.node_uid != node.uid)
+    ).first()
+    if elsewhere is not None:
+        raise NodeRefused("the incarnation of another box", node=node.uid)
+    state = session.get(InboxState, (node.uid, incarnation), with_for_update=True)
+    if state is None:
+        state = InboxState(node_uid=node.uid, incarnation=incarnation, contiguous=0, digest=None, newest=None, told_ms=None)
+        session.add(state)
+        session.flush()
+    return state
+
+
+def _in_order(rows: list[Any]) -> list[dict[str, Any]]:
+    """Rows that can be counted; the others cannot be acknowledged and are passed over."""
+    counted = [row for row in rows if isinstance(row, dict) and type(row.get("sequence")) is int]
+    return sorted(counted, key=lambda row: int(row["sequence"]))
+
+
+def _apply(session: Session, node: Node, incarnation: str, row: dict[str, Any]) -> str | None:
+    """None when the row was applied, else why it was put aside."""
+    kind, body = row.get("kind"), row.get("body")
+    try:
+        with session.begin_nested():
+            if kind == "event" and isinstance(body, dict):
+                _apply_event(session, node, incarnation, body)
+            elif kind == "change" and isinstance(body, dict):
+                _apply_change(session, node, incarnation, body)
+            else:
+                return "kind"
+    except rights.Refusal as refusal:
+        if refusal.reason == "erased" and isinstance(body, dict):
+            placing.note_held(session, node.org_uid, {FieldChange.from_json(body["changes"][0]).row})
+        return refusal.reason
+    except (BadFormat, BadInput, DataError) as error:
+        log.info("a row of a box cannot be read", node=node.uid, problem=type(error).__name__)
+        return "format"
+    return None
+
+
+def _apply_change(session: Session, node: Node, incarnation: str, body: dict[str, Any]) -> None:
+    found = body.get("changes")
+    if not isinstance(found, list) or len(found) > 200:
+        raise BadFormat("a change row lists the changed fields of one row")
+    asked = [FieldChange.from_json(value) for value in found]
+    rights.check(session, node, incarnation, asked)
+    reconsider_events(session, changes.merge(session, asked))
+    placing.note_held(session, node.org_uid, {change.row for change in asked})
+
+
+def reconsider_events(session: Session, touched: set[tuple[str, str]]) -> None:
+    """Let events count whose learner or enrolment came home after them."""
+    people = {uid for table, uid in touched if table == "person"}
+    spans = {uid for table, uid in touched if table == "enrolment"}
+    if spans:
+        people |= set(session.scalars(select(Enrolment.person_uid).where(Enrolment.uid.in_(spans))))
+    if people:
+        events.reconsider(session, sorted(people))
+
+
+def _apply_event(session: Session, node: Node, incarnation: str, body: dict[str, Any]) -> None:
+    """`events.append` judges the event; that nobody in it is another school's child is judged here."""
+    people = [body.get("actor"), *(body["subjects"] if isinstance(body.get("subjects"), list) else [])]
+    for person_uid in filter(_is_uid, people):
+        rights.check_actor(session, node, person_uid)
+    appended = events.append(session, [body], source=incarnation, hub=True, orgs={node.org_uid})
+    if appended.refused:
+        raise BadFormat("no event")
+    counted = progress.apply_all(session, appended.accepted)
+    placing.note_held(
+        session, node.org_uid, {(placing.PROGRESS, f"{row.person_uid}/{row.lesson_uid}") for row in counted}
+    )
+    for event in appended.accepted:
+        arrivals.note(session, node, event)
+
+
+def _is_uid(value: Any) -> bool:
+    try:
+        return bool(parse_uid(value))
+    except (BadInput, TypeError):
+        return False

@@ -1,0 +1,1 @@
+"""How a box is: what it measures of itself, what it tells the hub, and what both say of it to people."""
