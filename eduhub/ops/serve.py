@@ -24,6 +24,7 @@ from eduhub.ops.supervisor import Service, Supervisor
 
 KEEP_CLOCK_EVERY_S = 60.0
 CODE_FOLDER = Path(eduhub.__file__).parent.parent
+_MOST_READ_BYTES = 1 << 20
 
 _log = logs.logger(__name__)
 
@@ -107,7 +108,9 @@ def status_of(settings: Settings, path: str, headers: Mapping[str, str] = Mappin
         connection = http.client.HTTPSConnection(host, settings.port, timeout=timeout_s, context=unverified)
     try:
         connection.request("GET", path, headers=dict(headers))
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        answer.read(_MOST_READ_BYTES)  # whoever hangs up in the middle makes the server clear up after a fault
+        return answer.status
     except (OSError, http.client.HTTPException):
         return None
     finally:
