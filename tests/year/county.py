@@ -16,15 +16,15 @@ from eduhub.delivery import catalog, holding
 from eduhub.errors import BadInput, DiskFull, EduHubError, LinkDown
 from eduhub.installation import JobContext
 from eduhub.ops import backup as backing
+from eduhub.ops import migrate, upkeep
 from eduhub.ops import restore as restoring
-from eduhub.ops import upkeep
 from eduhub.sync import rounds
 from eduhub.sync.allowance import policies
 from eduhub.sync.boxes import joining
 from eduhub.sync.courier import trips
 from eduhub.uids import new_uid
 from tests.sync.world import WEDNESDAY_MS, Hub, WireCarrier
-from tests.year import deeds, judging, lessons, power, spares
+from tests.year import deeds, judging, lessons, power, releases, spares
 from tests.year.child import Channel, Child
 from tests.year.drawing import Act
 from tests.year.line import Answered, Asked, Gone, Line
@@ -72,6 +72,7 @@ class County:
             "round": self._round, "backup": self._backup, "restore": self._restore, "night": self._night, "clock": self._clock,
             "clone": self._clone, "fill": self._fill, "plug": self._plug, "lose": self._lose, "copy": self._copy,
             "replace": lambda act, old: spares.replace(self, act, old), "last_call": self._last_call, "lift": self._lift,
+            "update": self._update, "take_back": self._take_back,
         }  # fmt: skip
         before = len(self.failures)
         self._count(act["do"])
@@ -154,6 +155,27 @@ class County:
                 one.stop()
                 one.start()
 
+    def _update(self, act: Act, machine: Machine) -> None:
+        """The next release takes over: backup, tables, and it starts. If the power goes, it goes on when it is back."""
+        if machine.release == releases.NEWEST:
+            return
+        self.back_up(machine)
+        machine.release += 1
+        self._done(act, machine, lambda _tell: migrate.bring_up(machine.here.database, machine.settings.data_dir))
+        machine.stop()
+        machine.start()
+        self.back_up(machine)  # one of the release before cannot be brought back by this one
+
+    def _take_back(self, act: Act, machine: Machine) -> None:
+        """It was not healthy: the one before it runs on the tables that are there, until the new one comes again."""
+        if machine.release == 0:
+            return
+        machine.stop()
+        machine.release -= 1
+        self._done(act, machine, lambda _tell: migrate.bring_up(machine.here.database, machine.settings.data_dir))
+        machine.start()
+        self.back_up(machine)
+
     def _clone(self, act: Act, machine: Machine) -> None:
         """Somebody copies a box's card, and both go on."""
         number = act["box"] % len(self.boxes)
@@ -162,7 +184,7 @@ class County:
         machine.stop()
         shutil.copytree(machine.disk, self.folder / f"{machine.name}-copy")
         machine.start()
-        self.copies[number] = Machine(f"{machine.name}-copy", "node", self.folder, self.time)
+        self.copies[number] = Machine(f"{machine.name}-copy", "node", self.folder, self.time, release=machine.release)
 
     # --- sticks ---------------------------------------------------------------------
 
@@ -383,6 +405,7 @@ class County:
         for one in self.everything:
             one.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+        releases.forget()
 
 
 class _Village(Hub):

@@ -90,6 +90,18 @@ def _week(lot: random.Random, week: int, boxes: int) -> list[Act]:
         acts.append({"do": "restore", "box": lot.randrange(boxes), "at_min": _at(lot, day)} | _maybe_cut(lot))
     if lot.random() < 0.05:
         acts.append({"do": "replace", "box": lot.randrange(boxes), "stolen": lot.random() < 0.4, "at_min": _at(lot, day)})
+    return acts + _releases(lot, day, boxes)
+
+
+def _releases(lot: random.Random, day: int, boxes: int) -> list[Act]:
+    """The next release comes to the hub or to a box; once in a while it is not healthy, and the one before is back for some days."""
+    acts: list[Act] = []
+    for who, share in [({}, 0.06), *(({"box": box}, 0.05) for box in range(boxes))]:
+        if lot.random() < share:
+            acts.append({"do": "update", **who, "at_min": _at(lot, day)} | _maybe_cut(lot))
+            if lot.random() < 0.3:
+                acts.append({"do": "take_back", **who, "at_min": _at(lot, day + lot.randrange(1, 4))} | _maybe_cut(lot))
+                acts.append({"do": "update", **who, "at_min": _at(lot, day + lot.randrange(5, 9))})
     return acts
 
 

@@ -15,6 +15,7 @@ from eduhub.db import Database
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
 from tests.sync.world import app_of
+from tests.year import releases
 from tests.year.line import Answered, Asked, answer_of
 
 # One for all starts of a machine: compiled statements are kept, connections are not.
@@ -31,7 +32,7 @@ class Time:
 class Machine:
     """A hub or a box. `disk` is what a power cut happens to; the data folder lies in it."""
 
-    def __init__(self, name: str, role: str, folder: Path, time: Time) -> None:
+    def __init__(self, name: str, role: str, folder: Path, time: Time, *, release: int = 0) -> None:
         self.name, self.role, self.time = name, role, time
         self.disk = folder / name
         self.settings = Settings(
@@ -39,6 +40,7 @@ class Machine:
             disk_spare_mb=0, default_language="en",
         )  # fmt: skip
         self.wrong_ms = 0  # how far its wall clock is off
+        self.release = release
         self._boots, self._booted_ms = 0, time.now_ms
         self.here: Installation = self.start()
         self._app: Callable[..., Any] | None = None
@@ -55,7 +57,7 @@ class Machine:
                 here, database=_databases.setdefault(here.database.url, here.database),
                 steady=SteadyClock(self.settings.data_dir / "steady-clock.json", uptime_s=self._uptime_s, boot_id=self._boot),
             )  # fmt: skip
-            migrate.upgrade(here.database)
+            migrate.bring_up(here.database, self.settings.data_dir)
         self.here = here
         return here
 
@@ -76,13 +78,15 @@ class Machine:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """The wall clock of this process is this machine's."""
-        before = clock._frozen_ms
+        """The wall clock of this process is this machine's, and so is the release."""
+        before, release = clock._frozen_ms, releases.chosen()
         clock.freeze(max(0, self.time.now_ms + self.wrong_ms))
+        releases.choose(self.release)
         try:
             yield
         finally:
             clock.freeze(before)
+            releases.choose(release)
 
     def answer(self, asked: Asked) -> Answered:
         """What this hub answers a box."""

@@ -68,6 +68,20 @@ def file_of(folder: Path, acts: list[dict[str, Any]]) -> str:
     return str(file)
 
 
+@pytest.mark.parametrize("mode", ["nothing", "some"])
+def test_new_releases_come_in_mid_year_one_is_taken_back_and_the_power_goes_while_they_do(recorder: Path, tmp_path: Path, mode: str) -> None:
+    cut = {"who": "box", "after": 40, "mode": mode, "lot": 3}
+    lesson = [{"do": "learn", "box": 0}, {"do": "round", "box": 0}]
+    acts = acts_of(
+        *lesson, {"do": "update", "cut": cut}, *lesson, {"do": "update", "box": 0, "cut": cut | {"after": 25}}, *lesson,
+        {"do": "take_back", "box": 0, "cut": cut}, {"do": "admit", "box": 0}, *lesson, {"do": "update", "box": 0}, {"do": "update", "box": 0},
+        {"do": "update"}, {"do": "restore"}, *lesson, {"do": "restore", "box": 0}, *lesson, {"do": "take_back"}, *lesson,
+    )  # fmt: skip
+    ended = played(recorder, "0", "--boxes", "2", "--acts", file_of(tmp_path, acts))
+    assert wrong(ended) == {}
+    assert ended["counts"]["update"] == 5
+
+
 @pytest.mark.parametrize("mode", ["nothing", "names without bytes"])
 @pytest.mark.parametrize("who", [{"box": 1}, {}])
 def test_a_machine_whose_backup_was_brought_back_stands_though_its_power_goes_at_once(
