@@ -71,13 +71,8 @@ def check_day(text: str) -> str:
     raise BadInput(f"not a day: {text!r:.40}")
 
 
-def in_window(window: str, time_zone: str, unix_ms: int) -> bool:
-    """Whether a moment lies in a window such as 22:00-06:00 of that zone; one that ends where it begins is always open."""
-    return until_window_s(window, time_zone, unix_ms) == 0
-
-
 def until_window_s(window: str, time_zone: str, unix_ms: int) -> float:
-    """Seconds until a window such as 22:00-06:00 of that zone opens; 0 while it is open."""
+    """Seconds until a window such as 22:00-06:00 of that zone opens; 0 while it is open, as one that ends where it begins always is."""
     local = datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
     begins, ends = (int(text[:2]) * 60 + int(text[3:]) for text in window.split("-"))
     minute = local.hour * 60 + local.minute

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import Entry, SignedHead
 from eduhub.delivery.chain import HEAD_FORMAT
@@ -24,8 +23,6 @@ from eduhub.installation import Installation
 from eduhub.signing import verify
 from eduhub.sync.link import PREFIX, Asked
 from eduhub.sync.mirrors import shutting_out
-
-log = logs.logger(__name__)
 
 # So many bytes of entries are read before any of them can be judged: real ones have some hundred each.
 MOST_BYTES, MOST_BYTES_A_PAGE, MOST_UNPROVED_PAGES = 16 << 20, 256 << 10, 64

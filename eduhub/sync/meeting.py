@@ -14,7 +14,7 @@ from threading import Lock
 
 from sqlalchemy import select
 
-from eduhub import clock, logs
+from eduhub import clock
 from eduhub.delivery import catalog
 from eduhub.errors import EduHubError, LinkDown
 from eduhub.installation import Installation
@@ -26,8 +26,6 @@ from eduhub.sync.models import Upstream
 from eduhub.sync.polling import Pace
 from eduhub.sync.rounds import Kept, RoundReport
 from eduhub.sync.status import saying
-
-log = logs.logger(__name__)
 
 FULL_EVERY_S = 3600.0
 # Something is left that may not be fetched now: the hours, a budget or the disk are looked at again so often.

@@ -67,7 +67,6 @@ class BoxPage:
     """Everything that stands on the page but for what other rooms know."""
 
     heading: str
-    is_ready: bool
     knows_the_day: bool
     missing: Sequence[MissingRow]
     more_missing: int
@@ -81,7 +80,7 @@ def page_of(session: Session, now: Standing) -> BoxPage:
     ready = readiness.at_box(session, now.org_uid, at_ms, here, now)
     missing = ready.missing
     return BoxPage(
-        heading(ready), not missing, ready.today is not None, _missing(session, ready, here, at_ms),
+        heading(ready), ready.today is not None, _missing(session, ready, here, at_ms),
         max(0, len(missing) - MOST_MISSING), [day_row(ready, day) for day in ready.days if day.lessons], here.bytes_s,
     )  # fmt: skip
 

@@ -183,4 +183,4 @@ def test_a_box_is_laid_out_and_the_launcher_needs_nothing_but_python(tmp_path: P
 
 
 def test_the_program_reads_what_the_launcher_writes() -> None:
-    assert (state.JOURNAL, state.LOCK, state.FACTS, state.REQUEST) == (launcher.JOURNAL, processes.LOCK, files.FACTS, launcher.REQUEST)
+    assert (state.JOURNAL, state.LOCK) == (launcher.JOURNAL, processes.LOCK)

@@ -1,13 +1,11 @@
 """Hours, ceilings and megabytes: what is written is read back, what is wrong is said, what is unknown is open."""
 
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eduhub.errors import BadInput
-from eduhub.sync.allowance import budgets
 from eduhub.sync.allowance.budgets import MINUTES_OF_A_DAY, Limits, Used, Verdict, Window, judge, parse_windows, written
 
 MINUTES = st.integers(0, MINUTES_OF_A_DAY - 1)
@@ -100,13 +98,3 @@ def test_in_class_the_lower_ceiling_holds_and_none_is_possible() -> None:
     nothing = Limits(class_ceiling_kbit_s=0)
     assert judge(nothing, lessons, 600, Used()) == Verdict("class_hours", 0, None)
     assert judge(nothing, lessons, 610, Used()) == Verdict("", None, None)
-
-
-def test_when_it_opens_again_is_said_to_the_minute() -> None:
-    at_ms = int(datetime(2026, 11, 25, 1, 59, 30, tzinfo=UTC).timestamp() * 1000)  # 09:59:30 at the school
-    zone, lessons = "Asia/Shanghai", [Window(570, 610)]
-    assert budgets.until_open_s(Limits(class_ceiling_kbit_s=0), lessons, zone, at_ms) == 10 * 60 + 30
-    assert budgets.until_open_s(Limits(parse_windows("22:00-06:00")), [], zone, at_ms) == 12 * 3600 + 30
-    assert budgets.until_open_s(Limits(), lessons, zone, at_ms) == 0.0
-    never = Limits(parse_windows("09:30-10:10"), class_ceiling_kbit_s=0)
-    assert budgets.until_open_s(never, lessons, zone, at_ms) is None

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from eduhub.sync.allowance.budgets import Limits, Used, Window, parse_windows
 from eduhub.sync.status import pace as box_pace
-from eduhub.sync.status.forecast import HORIZON_DAYS, Pace, comes_in_s
+from eduhub.sync.status.forecast import HORIZON_DAYS, Curve, Pace
 
 pytestmark = pytest.mark.any_engine
 ZONE = "Asia/Shanghai"
 AFTERNOON = int(datetime(2026, 11, 25, 14, tzinfo=ZoneInfo(ZONE)).timestamp() * 1000)
 HOUR_S, MB = 3600, 1_000_000
 NIGHTS = Pace(10_000, Limits(parse_windows("22:00-06:00")), ZONE)
+
+
+def comes_in_s(count: int, pace: Pace, at_ms: int | None) -> float | None:
+    return Curve(pace, at_ms).in_s(count)
 
 
 def test_without_a_measured_rate_nobody_can_tell() -> None:

@@ -9,7 +9,7 @@ This module must not know databases, sockets or how bytes are counted (`traffic`
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -120,16 +120,6 @@ def minute_of_day(time_zone: str, at_ms: int | None) -> int | None:
         return None
     local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
     return local.hour * 60 + local.minute
-
-
-def until_open_s(limits: Limits, class_hours: Sequence[Window], time_zone: str, at_ms: int) -> float | None:
-    """Seconds until neither hours nor class keep parts waiting, by the minute; None when that is not within a day."""
-    at = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
-    for minutes in range(MINUTES_OF_A_DAY + 1):
-        then = at + timedelta(minutes=minutes)
-        if judge(limits, class_hours, then.hour * 60 + then.minute, Used()).waits_for not in {"window", "class_hours"}:
-            return max(0.0, minutes * 60.0 - (at.second + at.microsecond / 1e6 if minutes else 0.0))
-    return None
 
 
 def _overlap(one: Window, other: Window) -> bool:

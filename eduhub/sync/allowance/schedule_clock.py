@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import clock
 from eduhub.clock import SteadyClock
 from eduhub.sync.models import Upstream
 
@@ -43,11 +42,6 @@ def look(session: Session, steady: SteadyClock) -> tuple[int | None, int | None]
         return None, None
     passed_ms = (steady.now_s() - int(known.hub_time_steady_s)) * 1000
     return int(known.hub_time_ms) + int(passed_ms), max(0, round(passed_ms))
-
-
-def in_window(window: str, time_zone: str, at_ms: int | None) -> bool:
-    """Whether `at_ms` lies in a window as `22:00-06:00` of that time zone; an unknown time does."""
-    return at_ms is None or clock.in_window(window, time_zone, at_ms)
 
 
 def day(time_zone: str, at_ms: int | None) -> str | None:

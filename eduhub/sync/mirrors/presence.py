@@ -8,13 +8,10 @@ from contextlib import suppress
 
 from zeroconf import Error, IPVersion, ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 
-from eduhub import logs
 from eduhub.sync.mirrors import announcing
 from eduhub.sync.mirrors.announcing import SERVICE, WEB_SERVICE, Own
 from eduhub.sync.mirrors.known import MOST_FOUND, Sighting
 from eduhub.sync.mirrors.places import Places
-
-log = logs.logger(__name__)
 
 _ANSWER_MS = 1500  # for one box whose name is known and whose address is not
 

@@ -19,7 +19,7 @@ from eduhub.sync.releases import fetching, holding, machine, word
 from eduhub.sync.releases.fetching import Offered
 
 # Where the launcher writes (eduhub/ops/launching/), which lies above this room; a test holds them together.
-JOURNAL, LOCK, FACTS, REQUEST = "journal.json", "launch.lock", "release.json", "request.json"
+JOURNAL, LOCK = "journal.json", "launch.lock"
 
 NOTHING, COMING, READY, FAILED, BY_HAND, UNFIT, IN = "nothing", "coming", "ready", "failed", "by_hand", "unfit", "in"
 _TRIES_OF_A_CUT_ONE = 3

@@ -51,11 +51,6 @@ class Curve:
         return None
 
 
-def comes_in_s(count: int, pace: Pace, at_ms: int | None) -> float | None:
-    """Seconds until `count` more bytes are here, asked once."""
-    return Curve(pace, at_ms).in_s(count)
-
-
 @dataclass(frozen=True)
 class _Span:
     """A stretch of time in which bytes may come: when it begins, in seconds from now, how many it brings, and how fast."""
