@@ -53,10 +53,15 @@ def today(time_zone: str = "UTC") -> str:
     return now().astimezone(ZoneInfo(time_zone)).date().isoformat()
 
 
+def local(unix_ms: int, time_zone: str) -> datetime:
+    """What a clock on the wall there shows at an instant."""
+    return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
+
+
 def day_of(unix_ms: int, time_zone: str) -> str:
     """The day of an instant there, as 2026-11-23; the last one there is for what lies beyond all calendars."""
     try:
-        return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone)).date().isoformat()
+        return local(unix_ms, time_zone).date().isoformat()
     except (OverflowError, ValueError, OSError):
         return date.max.isoformat()
 
@@ -73,14 +78,14 @@ def check_day(text: str) -> str:
 
 def until_window_s(window: str, time_zone: str, unix_ms: int) -> float:
     """Seconds until a window such as 22:00-06:00 of that zone opens; 0 while it is open, as one that ends where it begins always is."""
-    local = datetime.fromtimestamp(unix_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
+    there = local(unix_ms, time_zone)
     begins, ends = (int(text[:2]) * 60 + int(text[3:]) for text in window.split("-"))
-    minute = local.hour * 60 + local.minute
+    minute = there.hour * 60 + there.minute
     if begins <= minute < ends if begins < ends else minute >= begins or minute < ends:
         return 0.0
     if begins == _MINUTES_OF_A_DAY:
         begins = 0
-    opens = local.replace(hour=begins // 60, minute=begins % 60, second=0, microsecond=0)
+    opens = there.replace(hour=begins // 60, minute=begins % 60, second=0, microsecond=0)
     if opens.timestamp() * 1000 <= unix_ms:
         opens += timedelta(days=1)  # on the wall there; the zone says how many seconds that is
     return opens.timestamp() - unix_ms / 1000

@@ -6,13 +6,12 @@ Sentences are chosen here and not in the template, because each is true in one c
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from flask_babel import gettext, ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub import clock
 from eduhub.courses.models import Lesson
 from eduhub.installation import Installation
 from eduhub.sync.allowance import traffic
@@ -173,8 +172,7 @@ def link_today(session: Session, installation: Installation, now: Standing) -> L
 
 
 def _hour(midnight_ms: int, at: int, zone: str) -> str:
-    local = datetime.fromtimestamp((midnight_ms + at * traffic.HOUR_MS) / 1000, tz=UTC).astimezone(ZoneInfo(zone))
-    return f"{local:%H:%M}"
+    return f"{clock.local(midnight_ms + at * traffic.HOUR_MS, zone):%H:%M}"
 
 
 def machine(installation: Installation) -> tuple[int, int, Battery | None]:

@@ -4,11 +4,11 @@ The finer the farther away it is the less is it worth: within an hour to ten min
 then a day. This module must not know how it was reckoned.
 """
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from flask_babel import format_time, gettext
 
+from eduhub import clock
 from eduhub.web import shown
 
 _NIGHT_BEGINS, _NIGHT_ENDS = 22, 6
@@ -23,7 +23,7 @@ def word(in_s: float | None, at_ms: int | None, zone: str) -> str:
         return str(gettext("comes within a few minutes"))
     if at_ms is None:
         return str(gettext("comes in about %(time)s", time=shown.since(round(in_s * 1000))))
-    now = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(zone))
+    now = clock.local(at_ms, zone)
     then = now + timedelta(seconds=in_s)
     away = (then.date() - now.date()).days
     if away > 1 and (then.hour < _NIGHT_ENDS or then.hour >= _NIGHT_BEGINS):

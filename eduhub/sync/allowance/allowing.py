@@ -64,7 +64,7 @@ def standing(session: Session, installation: Installation) -> Standing:
     zone = calendars.known_zone(calendar.time_zone if calendar is not None else None)
     at_ms, silent_ms = schedule_clock.look(session, installation.steady)
     used = _used(session, installation, zone, at_ms)
-    return Standing(rules.limits, _class_hours(calendar, zone, at_ms), zone, at_ms, used, silent_ms, upstream, node, rules, calendar)
+    return Standing(rules.limits, _class_hours_now(calendar, zone, at_ms), zone, at_ms, used, silent_ms, upstream, node, rules, calendar)
 
 
 def verdict(now: Standing, more: int = 0) -> Verdict:
@@ -73,13 +73,16 @@ def verdict(now: Standing, more: int = 0) -> Verdict:
     return budgets.judge(now.limits, now.class_hours, budgets.minute_of_day(now.time_zone, now.at_ms), used)
 
 
-def _class_hours(calendar: SchoolCalendar | None, zone: str, at_ms: int | None) -> tuple[Window, ...]:
+def _class_hours_now(calendar: SchoolCalendar | None, zone: str, at_ms: int | None) -> tuple[Window, ...]:
     """Those of the day; none while the day is unknown. A calendar says no days of the week: every day of a term has them."""
     day = schedule_clock.day(zone, at_ms)
-    if day is None or calendar is None or not calendars.is_school_day(calendar, day):
-        return ()
+    return class_hours(calendar) if day is not None and calendars.is_school_day(calendar, day) else ()
+
+
+def class_hours(calendar: SchoolCalendar | None) -> tuple[Window, ...]:
+    """The class hours of a school day; none without a calendar."""
     found: list[Window] = []
-    for begins, ends in calendars.hours_of(calendar).values():
+    for begins, ends in calendars.hours_of(calendar).values() if calendar is not None else ():
         try:
             found += budgets.parse_windows(f"{begins}-{ends}")
         except BadInput:  # of a machine that lets anything through

@@ -9,10 +9,9 @@ This module must not know databases, sockets or how bytes are counted (`traffic`
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from eduhub import clock
 from eduhub.errors import BadInput
 
 MINUTES_OF_A_DAY = 24 * 60
@@ -118,8 +117,8 @@ def minute_of_day(time_zone: str, at_ms: int | None) -> int | None:
     """The minute of the day there at an instant; None while it is unknown."""
     if at_ms is None:
         return None
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
-    return local.hour * 60 + local.minute
+    there = clock.local(at_ms, time_zone)
+    return there.hour * 60 + there.minute
 
 
 def _overlap(one: Window, other: Window) -> bool:

@@ -7,12 +7,10 @@ missing, so after a power cut it runs late until the next contact; it never runs
 This module must not know who needs the time.
 """
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub import clock
 from eduhub.clock import SteadyClock
 from eduhub.sync.models import Upstream
 
@@ -46,6 +44,4 @@ def look(session: Session, steady: SteadyClock) -> tuple[int | None, int | None]
 
 def day(time_zone: str, at_ms: int | None) -> str | None:
     """The ISO day of a schedule time in a school's time zone; None while it is unknown."""
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone)).date().isoformat()
+    return None if at_ms is None else clock.day_of(at_ms, time_zone)

@@ -9,13 +9,13 @@ Rows stay on the box, 400 days; after 60 they are days. This module must not kno
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, and_, case, delete, func, select, text, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from eduhub import clock
 from eduhub.clock import SteadyClock
 from eduhub.sync.allowance import schedule_clock
 from eduhub.sync.models import Traffic
@@ -163,15 +163,16 @@ def tidy(session: Session, steady: SteadyClock, time_zone: str) -> None:
 
 def day_begins_ms(at_ms: int, time_zone: str) -> int:
     """When the day of an instant began there, as the hour that holds it."""
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
-    begins_ms = int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000
-    return begins_ms - begins_ms % HOUR_MS
+    return _hour_of_midnight(clock.local(at_ms, time_zone))
 
 
 def month_begins_ms(at_ms: int, time_zone: str) -> int:
     """When the month of an instant began there, as the hour that holds it."""
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(time_zone))
-    begins_ms = int(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000
+    return _hour_of_midnight(clock.local(at_ms, time_zone).replace(day=1))
+
+
+def _hour_of_midnight(local: datetime) -> int:
+    begins_ms = int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000
     return begins_ms - begins_ms % HOUR_MS
 
 

@@ -15,8 +15,6 @@ This module must not know pages.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -245,7 +243,7 @@ def of_box(session: Session, node_uid: str, lessons: Sequence[Lesson]) -> dict[s
 
 def by_day(session: Session, node_uid: str, org_uid: str) -> list[Day]:
     """What arrived at a box, the newest day first. A box that took some parts only got fewer bytes than the package has."""
-    zone = ZoneInfo(calendars.zone_of(session, org_uid))
+    zone = calendars.zone_of(session, org_uid)
     sizes = dict(session.execute(
         select(PartRow.package_id, func.sum(PartRow.bytes))
         .where(PartRow.package_id.in_(select(Arrival.package_id).where(Arrival.node_uid == node_uid)))
@@ -253,7 +251,7 @@ def by_day(session: Session, node_uid: str, org_uid: str) -> list[Day]:
     ).all())  # fmt: skip
     days: dict[str, tuple[int, int]] = {}
     for row in session.scalars(select(Arrival).where(Arrival.node_uid == node_uid)):
-        day = datetime.fromtimestamp(row.told_ms / 1000, tz=zone).date().isoformat()
+        day = clock.day_of(row.told_ms, zone)
         lessons, size = days.get(day, (0, 0))
         days[day] = lessons + 1, size + int(sizes.get(row.package_id) or 0)
     return [Day(day, lessons, size) for day, (lessons, size) in sorted(days.items(), reverse=True)]

@@ -4,12 +4,10 @@ School is over, by the schedule clock, and for half an hour nobody has watched o
 clock is unknown, class hours count as over (decision 17); what the children do is told by running time alone.
 """
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from eduhub import clock
 from eduhub.installation import Installation
 from eduhub.schools import calendars
 from eduhub.sync.allowance import schedule_clock
@@ -39,7 +37,7 @@ def in_school_day(class_hours: list[dict[str, object]], zone: str, at_ms: int) -
     known = [(starts, ends) for starts, ends in spans if starts is not None and ends is not None]
     if not known:
         return False
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(ZoneInfo(zone))
+    local = clock.local(at_ms, zone)
     minute = local.hour * 60 + local.minute
     first, last = min(starts for starts, _ends in known), max(ends for _starts, ends in known)
     return first - _LESSONS_AROUND_MIN <= minute < last + _LESSONS_AROUND_MIN

@@ -6,9 +6,9 @@ it is; None says that nobody can tell.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
+from eduhub import clock
 from eduhub.sync.allowance.budgets import MINUTES_OF_A_DAY, Limits, Used, Window, judge
 
 HORIZON_DAYS = 60  # what would come later than that has no day that is worth saying
@@ -69,10 +69,10 @@ def _spans(pace: Pace, at_ms: int | None) -> Iterator[_Span]:
         most = HORIZON_DAYS * _DAY_S * rate
         yield _Span(0.0, most if verdict.left_bytes is None else min(most, verdict.left_bytes), rate)
         return
-    zone, now_ms, until_ms = ZoneInfo(pace.zone), at_ms, at_ms + HORIZON_DAYS * round(_DAY_S * 1000)
-    month = _local(at_ms, zone).month
+    now_ms, until_ms = at_ms, at_ms + HORIZON_DAYS * round(_DAY_S * 1000)
+    month = clock.local(at_ms, pace.zone).month
     while now_ms < until_ms:
-        local = _local(now_ms, zone)
+        local = clock.local(now_ms, pace.zone)
         if local.month != month:
             month, used = local.month, Used()
         for begins_ms, ends_ms, minute in _stretches(pace, local, now_ms):
@@ -96,10 +96,10 @@ def _stretches(pace: Pace, local: datetime, now_ms: int) -> Iterator[tuple[int, 
         # On the wall there: the zone says how many seconds that is. Clocks that are put back come by some minutes twice.
         ends_ms = round((midnight + timedelta(minutes=minute)).timestamp() * 1000)
         if ends_ms > begins_ms:
-            yield begins_ms, ends_ms, _minute(begins_ms, local)
+            yield begins_ms, ends_ms, _minute(begins_ms, pace.zone)
             begins_ms = ends_ms
     if begins_ms == now_ms:  # where the clocks are put forward over midnight
-        yield now_ms, now_ms + 60_000, _minute(now_ms, local)
+        yield now_ms, now_ms + 60_000, _minute(now_ms, pace.zone)
 
 
 def _classes(pace: Pace, local: datetime) -> tuple[Window, ...]:
@@ -110,10 +110,6 @@ def _rate(measured: float, ceiling_kbit_s: int | None) -> float:
     return measured if ceiling_kbit_s is None else min(measured, float(ceiling_kbit_s * _BYTES_S))
 
 
-def _local(at_ms: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(zone)
-
-
-def _minute(at_ms: int, day: datetime) -> int:
-    local = datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone(day.tzinfo)
+def _minute(at_ms: int, zone: str) -> int:
+    local = clock.local(at_ms, zone)
     return local.hour * 60 + local.minute

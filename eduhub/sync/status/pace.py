@@ -5,12 +5,9 @@ This module must not know what is to come.
 
 from sqlalchemy.orm import Session
 
-from eduhub.errors import BadInput
 from eduhub.schools import calendars
-from eduhub.schools.models import SchoolCalendar
-from eduhub.sync.allowance import budgets, traffic
+from eduhub.sync.allowance import allowing, budgets, traffic
 from eduhub.sync.allowance.allowing import Standing
-from eduhub.sync.allowance.budgets import Window
 from eduhub.sync.status.forecast import Pace
 
 
@@ -18,7 +15,7 @@ def of_box(session: Session, now: Standing) -> Pace:
     """As measured here, with what the school allows and has used."""
     calendar = now.calendar
     return Pace(
-        traffic.rate(session), now.limits, now.time_zone, now.used, _class_hours(calendar),
+        traffic.rate(session), now.limits, now.time_zone, now.used, allowing.class_hours(calendar),
         lambda day: calendar is not None and calendars.is_school_day(calendar, day),
     )  # fmt: skip
 
@@ -28,13 +25,3 @@ def is_open(here: Pace, at_ms: int | None, day: str | None) -> bool:
     hours = here.class_hours if day is not None and here.has_classes(day) else ()
     verdict = budgets.judge(here.limits, hours, budgets.minute_of_day(here.zone, at_ms), here.used)
     return verdict.may_fetch and verdict.ceiling_kbit_s != 0
-
-
-def _class_hours(calendar: SchoolCalendar | None) -> tuple[Window, ...]:
-    found: list[Window] = []
-    for begins, ends in calendars.hours_of(calendar).values() if calendar is not None else ():
-        try:
-            found += budgets.parse_windows(f"{begins}-{ends}")
-        except BadInput:  # of a machine that lets anything through
-            continue
-    return tuple(found)

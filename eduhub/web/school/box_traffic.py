@@ -1,15 +1,13 @@
 """At a box: where the megabytes went, and what had to go for lack of room. For the school's admin."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from eduhub import guard
+from eduhub import clock, guard
 from eduhub.courses.models import Lesson
 from eduhub.delivery.models import PartRow
 from eduhub.http import caches
@@ -77,7 +75,7 @@ def _days(session: Session, at_ms: int, zone: str) -> list[tuple[str, int]]:
 
 
 def _day(at_ms: int, zone: str) -> str:
-    return datetime.fromtimestamp(max(0, at_ms) / 1000, tz=UTC).astimezone(ZoneInfo(zone)).date().isoformat()
+    return clock.day_of(max(0, at_ms), zone)
 
 
 def _lessons(session: Session, since_ms: int) -> list[Row]:
