@@ -21,7 +21,7 @@ from eduhub.delivery.trust import Keyring, keyring
 from eduhub.errors import BadFormat, EduHubError, LinkDown
 from eduhub.installation import Installation
 from eduhub.signing import verify
-from eduhub.sync.link import PREFIX, Asked
+from eduhub.sync.link import PREFIX, Answerer
 from eduhub.sync.mirrors import shutting_out
 
 # So many bytes of entries are read before any of them can be judged: real ones have some hundred each.
@@ -37,7 +37,7 @@ def begin_epoch(session: Session, ring: Keyring, greeting: dict[str, Any]) -> bo
     return True
 
 
-def read(installation: Installation, link: Asked, head: SignedHead, *, keeps_pages: bool = True) -> int:
+def read(installation: Installation, link: Answerer, head: SignedHead, *, keeps_pages: bool = True) -> int:
     """Bring the catalog here up to `head` and act on it; returns how many entries were new.
 
     Pages of an upstream that may lie are not kept on the way: what came of them would spoil the next reading. Raises BadFormat
@@ -72,7 +72,7 @@ def _is_proved(ring: Keyring, head: SignedHead) -> bool:
 
 
 def _entries(
-    installation: Installation, link: Asked, head: SignedHead, held: int, keeps_pages: bool, *, is_proved: bool
+    installation: Installation, link: Answerer, head: SignedHead, held: int, keeps_pages: bool, *, is_proved: bool
 ) -> list[Entry]:  # fmt: skip
     pages = range(catalog.page_of(held + 1), catalog.page_of(max(1, head.sequence)) + 1)
     most = MOST_BYTES + MOST_BYTES_A_PAGE * (len(pages) if is_proved else min(len(pages), MOST_UNPROVED_PAGES))
@@ -86,7 +86,7 @@ def _entries(
     return entries
 
 
-def _page(installation: Installation, link: Asked, head: SignedHead, number: int, keeps: bool) -> list[Entry]:
+def _page(installation: Installation, link: Answerer, head: SignedHead, number: int, keeps: bool) -> list[Entry]:
     kept = installation.settings.data_dir / "work" / f"catalog-{head.epoch}-{number}.page"
     is_closed = head.sequence >= (number + 1) * catalog.PAGE_ENTRIES
     if keeps and kept.exists():

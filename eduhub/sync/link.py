@@ -11,7 +11,7 @@ import secrets
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -38,7 +38,7 @@ _BUSY = frozenset({429, 503})
 Transport = httpx.BaseTransport
 
 
-class Asked(Protocol):
+class Answerer(Protocol):
     """Whoever answers what reading the catalog and fetching ask of an upstream: a `Link`, or a courier's folder."""
 
     def get(self, target: str, *, signed: bool = True) -> bytes:
@@ -71,6 +71,10 @@ class Link:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
         self.meter.total()  # a last look before they are closed
         self._client.close()
 
@@ -98,7 +102,7 @@ class Link:
                 answer = self._poll_once(target)  # on a connection that the hub, or something between, had given up
         if answer.status_code in {200, 204}:
             return answer.status_code == 200
-        _obey_pause(answer)
+        _obey_pause(answer.status_code, answer.headers)
         self._poll_token = None  # old, or of a hub that does not know polls: a full round brings another
         return None
 
@@ -188,7 +192,7 @@ class Link:
             if auth.is_poll_token(token):
                 self._poll_token = token
             if response.status_code != 200:
-                _obey_pause(response)
+                _obey_pause(response.status_code, response.headers)
                 raise refusal(response.status_code, bytes(received))
             _require_whole(response)
             return bytes(received)
@@ -225,9 +229,7 @@ class Ahead:
         status, body, headers = self._flight.answer()
         if status == 200:
             return _object(body)
-        pause_s = polling.retry_after_s(headers.get("retry-after"), headers.get("date"))
-        if status in _BUSY and pause_s is not None:
-            raise LinkDown(f"status {status}, asked to wait", retry_after_s=round(pause_s))
+        _obey_pause(status, headers)
         raise refusal(status, body)
 
 
@@ -239,11 +241,14 @@ def _network_errors() -> Iterator[None]:
         raise LinkDown(f"{type(error).__name__}: {error}") from error
 
 
-def _obey_pause(response: httpx.Response) -> None:
-    """Raises LinkDown with the pause, in seconds, that a hub or what stands before it asks for; otherwise returns."""
-    pause_s = polling.retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
-    if response.status_code in _BUSY and pause_s is not None:
-        raise LinkDown(f"status {response.status_code}, asked to wait", retry_after_s=round(pause_s))
+def _obey_pause(status: int, headers: Mapping[str, str]) -> None:
+    """Raises LinkDown with the pause, in seconds, that a hub or what stands before it asks for; otherwise returns.
+
+    The names of `headers` are found in small letters.
+    """
+    pause_s = polling.retry_after_s(headers.get("retry-after"), headers.get("date"))
+    if status in _BUSY and pause_s is not None:
+        raise LinkDown(f"status {status}, asked to wait", retry_after_s=round(pause_s))
 
 
 def _require_whole(response: httpx.Response) -> None:

@@ -159,7 +159,7 @@ def run(
         finally:
             own.booked = own.link.meter.total()
             if kept is None:
-                own.link.__exit__()
+                own.link.close()
 
 
 def keep(installation: Installation, transport: Transport | None = None) -> Kept:

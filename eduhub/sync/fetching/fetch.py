@@ -31,7 +31,7 @@ from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.homeward import reporting
-from eduhub.sync.link import PREFIX, Asked
+from eduhub.sync.link import PREFIX, Answerer
 from eduhub.sync.models import NoRoom
 from eduhub.sync.releases import fetching as releases
 
@@ -63,7 +63,7 @@ class Fetched:
 
 
 def run(
-    installation: Installation, link: Asked, carrier: Carrier, ledger: Ledger, org_uid: str, today: str | None,
+    installation: Installation, link: Answerer, carrier: Carrier, ledger: Ledger, org_uid: str, today: str | None,
     on_progress: Callable[[float], None], may_go_on: Callable[[], bool], brings: Callable[[Want], bool] = lambda _want: True,
 ) -> Fetched:  # fmt: skip
     """Get what is wanted and missing. Raises LinkDown; everything that arrived until then is kept.
@@ -161,7 +161,7 @@ def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool)
     partial.sweep(installation.settings.data_dir / "work", wanted_now, unless_newer_than_ms=unless_newer_than_ms)
 
 
-def _passes(link: Asked, missing: list[str], done: Fetched) -> dict[str, str]:
+def _passes(link: Answerer, missing: list[str], done: Fetched) -> dict[str, str]:
     passes: dict[str, str] = {}
     for at in range(0, len(missing), PASSES_AT_ONCE):
         answer = link.post_json(f"{PREFIX}/passes", {"packages": missing[at : at + PASSES_AT_ONCE]})

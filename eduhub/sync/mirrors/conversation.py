@@ -1,4 +1,4 @@
-"""Node: asking one mirror, in the words in which a hub is asked (`link.Asked`), so that whoever fetches needs not know the difference.
+"""Node: asking one mirror, in the words in which a hub is asked (`link.Answerer`), so that whoever fetches needs not know the difference.
 
 A mirror's fault is noted and never raised: the answer is then that it has nothing. This module must not know what is done
 with the answers.
@@ -84,7 +84,7 @@ class Conversation:
 
     def __exit__(self, *_exception: object) -> None:
         self._transfer.__exit__()
-        self._link.__exit__()
+        self._link.close()
 
     @property
     def carrier(self) -> Carrier:

@@ -25,7 +25,7 @@ from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
-from eduhub.sync.link import PREFIX, Asked
+from eduhub.sync.link import PREFIX, Answerer
 from eduhub.sync.releases import holding, machine, offering
 
 log = logs.logger(__name__)
@@ -118,7 +118,7 @@ class ReleaseBlobs(Blobs):
 
 
 def run(
-    installation: Installation, link: Asked, carrier: Carrier, ledger: Ledger, running: str,
+    installation: Installation, link: Answerer, carrier: Carrier, ledger: Ledger, running: str,
     on_progress: Callable[[float], None], may_go_on: Callable[[], bool], brings: Callable[[Want], bool] = lambda _want: True,
 ) -> bool:  # fmt: skip
     """Get what is missing of the offered release; True when something is left only because its time was over.
@@ -155,7 +155,7 @@ def run(
     return blobs.has_more
 
 
-def _pass(link: Asked, release_id: str) -> dict[str, str]:
+def _pass(link: Answerer, release_id: str) -> dict[str, str]:
     granted = link.post_json(f"{PREFIX}/passes", {"packages": [release_id]}).get("passes")
     token = granted.get(release_id) if isinstance(granted, dict) else None
     return {release_id: token} if isinstance(token, str) and token.isascii() and token.isprintable() and len(token) <= 500 else {}
