@@ -69,4 +69,4 @@ def fetch(context: JobContext) -> None:
         node = joining.own_node(session)
         upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
     if node is not None and upstream is not None:
-        certificates.meet(context.installation, upstream.url, node)
+        certificates.ask_over_own_line(context.installation, upstream.url, node)

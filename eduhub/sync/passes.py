@@ -16,7 +16,7 @@ from eduhub.installation import Installation
 from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node
 
-LAST_S = 12 * 3600  # one night of fetching; a new one costs a round trip
+LASTS_S = 12 * 3600  # one night of fetching; a new one costs a round trip
 MAX_ASKED = 200
 
 
@@ -25,7 +25,7 @@ def for_node(session: Session, installation: Installation, node: Node, asked: An
     if not isinstance(asked, list) or len(asked) > MAX_ASKED or not all(isinstance(name, str) for name in asked):
         raise BadFormat(f"passes are asked for at most {MAX_ASKED} packages")
     path = grants.places(session, node.org_uid)
-    expires_steady_s = installation.steady.now_s() + LAST_S
+    expires_steady_s = installation.steady.now_s() + LASTS_S
     granted, refused = {}, []
     for package_id in dict.fromkeys(asked):
         if session.get(ReleaseRow, package_id) is not None:  # the program is for every box
@@ -37,7 +37,7 @@ def for_node(session: Session, installation: Installation, node: Node, asked: An
             refused.append(package_id)
             continue
         granted[package_id] = _pass(installation, node, package_id, expires_steady_s)
-    return {"passes": granted, "refused": refused, "lasts_s": LAST_S}
+    return {"passes": granted, "refused": refused, "lasts_s": LASTS_S}
 
 
 def _pass(installation: Installation, node: Node, package_id: str, expires_steady_s: float) -> str:

@@ -42,7 +42,7 @@ class Stopped(Exception):
     """The launcher was told to end."""
 
 
-class Version(Protocol):
+class Versions(Protocol):
     """What runs versions; tests have another one."""
 
     def tables(self, name: str) -> bool:
@@ -65,7 +65,7 @@ class Launcher:
     """Works through the journal in `folder`. `database`: the SQLite file; None: there is none to copy."""
 
     def __init__(
-        self, folder: Path, database: Path | None, versions: Version, patience: Patience,
+        self, folder: Path, database: Path | None, versions: Versions, patience: Patience,
         *, now: Callable[[], float], wait: Callable[[float], None], say: Callable[[str], None] = lambda _text: None,
     ) -> None:  # fmt: skip
         self.folder, self._database, self._versions, self._patience = folder, database, versions, patience

@@ -31,24 +31,24 @@ class Processes:
         self.is_stopped: Callable[[], bool] = lambda: False
 
     def tables(self, name: str) -> bool:
-        """See Version."""
+        """See `launcher.Versions`."""
         return self._command(name, "tables", self._environment, self._tables_s)
 
     def look(self, name: str) -> bool:
-        """See Version."""
+        """See `launcher.Versions`."""
         return self._command(name, "look", self._environment | self._proving, 60.0)
 
     def start(self, name: str, *, proving: bool) -> None:
-        """See Version."""
+        """See `launcher.Versions`."""
         self._proving = closed_doors() if proving else {}
         self._serving = self._begin([str(self._folder / name / "bin" / "eduhub"), "serve"], self._environment | self._proving)
 
     def is_running(self) -> bool:
-        """See Version."""
+        """See `launcher.Versions`."""
         return self._serving is not None and self._serving.poll() is None
 
     def stop(self) -> None:
-        """See Version."""
+        """See `launcher.Versions`."""
         if self._serving is not None:
             self._end(self._serving, self._stop_s)
             self._serving = None

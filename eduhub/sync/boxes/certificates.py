@@ -165,7 +165,7 @@ def ask(installation: Installation, link: Link, name: str) -> bool:
     return _write(files(installation).chain, chain.encode("ascii"), 0o644)
 
 
-def meet(installation: Installation, url: str, node: Node) -> None:
+def ask_over_own_line(installation: Installation, url: str, node: Node) -> None:
     """The same over a line of its own. An older hub does not know the question."""
     try:
         with Link(url, node_uid=node.uid, key=installation.keys.node_signing) as link:

@@ -28,7 +28,7 @@ from eduhub.sync.mirrors.grants import Grant
 from eduhub.sync.mirrors.models import ShutOutNode
 from eduhub.sync.models import Node
 
-LAST_S = 3600  # a reader that needs longer asks again; who is shut out meanwhile reads no longer than this
+LASTS_S = 3600  # a reader that needs longer asks again; who is shut out meanwhile reads no longer than this
 MAX_ASKED = 200
 
 
@@ -57,7 +57,7 @@ def answer(session: Session, installation: Installation, asked: SignedRequest, f
     here = select(PartRow.package_id, PartRow.sha256).where(PartRow.package_id.in_(held), PartRow.held.is_(True))
     for package_id, sha256 in session.execute(here):
         held[package_id].add(sha256)
-    expires_steady_s = installation.steady.now_s() + LAST_S
+    expires_steady_s = installation.steady.now_s() + LASTS_S
     given = {
         row.id: passes.mint(
             installation.keys.secret, package_id=row.id, audience="node", person_uid=reader.node_uid,
@@ -73,7 +73,7 @@ def answer(session: Session, installation: Installation, asked: SignedRequest, f
             expires_steady_s=expires_steady_s,
         )  # fmt: skip
         bits[row.id] = holdings.write(names, [name for name in names if installation.blobs.has(name)])
-    return {"passes": given, "holdings": bits, "lasts_s": LAST_S}
+    return {"passes": given, "holdings": bits, "lasts_s": LASTS_S}
 
 
 def _releases(session: Session, wanted: list[str]) -> Sequence[ReleaseRow]:
