@@ -22,7 +22,7 @@ from eduhub.ops.showing import parts_bar, table
 from eduhub.sync.allowance import allowing, traffic
 from eduhub.sync.boxes import joining
 from eduhub.sync.models import Upstream
-from eduhub.sync.status import box_status, overview, pace, readiness
+from eduhub.sync.status import box_status, inflow, overview, readiness
 from eduhub.sync.status.overview import Seen
 from eduhub.sync.status.readiness import NEXT, STATES, Readiness
 
@@ -48,7 +48,7 @@ def of_box(session: Session, installation: Installation) -> dict[str, Any]:
     org_uid = node.org_uid if node is not None else None
     upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
     now = allowing.standing(session, installation)
-    silent_ms, here = now.silent_ms, pace.of_box(session, now)
+    silent_ms, here = now.silent_ms, inflow.of_box(session, now)
     ready_now = readiness.at_box(session, org_uid, now.at_ms, here, now)
     now_ms = traffic.now_ms(session, installation.steady)
     day_ms, month_ms = traffic.day_begins_ms(now_ms, here.zone), traffic.month_begins_ms(now_ms, here.zone)

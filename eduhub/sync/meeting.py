@@ -23,7 +23,7 @@ from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.homeward import outbox
 from eduhub.sync.link import Transport
 from eduhub.sync.models import Upstream
-from eduhub.sync.polling import Pace
+from eduhub.sync.polling import Rhythm
 from eduhub.sync.rounds import Kept, RoundReport
 from eduhub.sync.status import saying
 
@@ -62,7 +62,7 @@ class Meeting:
     def close(self) -> None:
         """Give up the connection; the next turn is a full round over a new one."""
         if self.kept is not None:
-            self.kept.link.__exit__()
+            self.kept.link.close()
         self.kept = None
 
     def _is_idle(self) -> bool:
@@ -117,7 +117,7 @@ class Turns:
     def __init__(self) -> None:
         self._lock = Lock()
         self._meeting: Meeting | None = None
-        self._pace: Pace | None = None
+        self._rhythm: Rhythm | None = None
 
     def close(self) -> None:
         """Keep nothing open any more."""
@@ -131,10 +131,10 @@ class Turns:
         One that has not joined asks nobody.
         """
         with self._lock:
-            pace, now_s = self._paced(installation), clock.monotonic_s()
-            if pace is None or not pace.is_due(now_s) or resting.is_resting(installation):
+            rhythm, now_s = self._rhythm_of(installation), clock.monotonic_s()
+            if rhythm is None or not rhythm.is_due(now_s) or resting.is_resting(installation):
                 return False
-            pace.asks(now_s)
+            rhythm.asks(now_s)
             return True
 
     def take(self, installation: Installation, on_progress: Callable[[float], None]) -> RoundReport:
@@ -148,27 +148,27 @@ class Turns:
         except EduHubError as error:
             asked_for_s = error.facts.get("retry_after_s")
             with self._lock:
-                if (pace := self._paced(installation)) is not None:
+                if (rhythm := self._rhythm_of(installation)) is not None:
                     now_s = clock.monotonic_s()
-                    pace.failed(now_s, float(asked_for_s) if asked_for_s is not None else None)
-                    resting.rest(installation, pace.due_s - now_s)
+                    rhythm.failed(now_s, float(asked_for_s) if asked_for_s is not None else None)
+                    resting.rest(installation, rhythm.due_s - now_s)
             raise
         with self._lock:
-            if (pace := self._paced(installation)) is not None:
-                pace.went_well()
+            if (rhythm := self._rhythm_of(installation)) is not None:
+                rhythm.went_well()
                 resting.over(installation)
         return report
 
-    def _paced(self, installation: Installation) -> Pace | None:
-        if self._pace is None:
+    def _rhythm_of(self, installation: Installation) -> Rhythm | None:
+        if self._rhythm is None:
             with installation.database.read() as session:
                 node_uid = session.scalars(select(Upstream.node_uid).order_by(Upstream.priority)).first()
             if node_uid is None:
                 return None
             interval_s = float(installation.settings.sync_every_s)
             moment_s = polling.moment_s(node_uid, interval_s)
-            self._pace = Pace(interval_s, moment_s, clock.monotonic_s(), random.random)
-        return self._pace
+            self._rhythm = Rhythm(interval_s, moment_s, clock.monotonic_s(), random.random)
+        return self._rhythm
 
 
 turns = Turns()

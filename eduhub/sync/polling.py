@@ -51,7 +51,7 @@ def _date(text: str | None) -> datetime | None:
 
 
 @dataclass
-class Pace:
+class Rhythm:
     """When the next question is due. `began_s` is when the box began to run; all seconds are of one clock that only runs."""
 
     interval_s: float

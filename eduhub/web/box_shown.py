@@ -17,9 +17,9 @@ from eduhub.installation import Installation
 from eduhub.sync.allowance import traffic
 from eduhub.sync.allowance.allowing import Standing
 from eduhub.sync.releases import state as release_state
-from eduhub.sync.status import battery, pace, readiness
+from eduhub.sync.status import battery, inflow, readiness
 from eduhub.sync.status.battery import Battery
-from eduhub.sync.status.forecast import Pace
+from eduhub.sync.status.forecast import Inflow
 from eduhub.sync.status.readiness import MISSING, NEXT, DayReady, Readiness
 from eduhub.web import coming, plots, shown
 from eduhub.web.states import State
@@ -75,7 +75,7 @@ class BoxPage:
 
 def page_of(session: Session, now: Standing) -> BoxPage:
     """What is known at this moment."""
-    at_ms, here = now.at_ms, pace.of_box(session, now)
+    at_ms, here = now.at_ms, inflow.of_box(session, now)
     ready = readiness.at_box(session, now.org_uid, at_ms, here, now)
     missing = ready.missing
     return BoxPage(
@@ -136,7 +136,7 @@ def lamp_state(lamp: str, counts: Sequence[int]) -> State:
     return State(told, "no" if lamp == readiness.RED else "wait", "bad" if lamp == readiness.RED else "slow")
 
 
-def _missing(session: Session, ready: Readiness, here: Pace, at_ms: int | None) -> list[MissingRow]:
+def _missing(session: Session, ready: Readiness, here: Inflow, at_ms: int | None) -> list[MissingRow]:
     rows = ready.missing[:MOST_MISSING]
     lessons = {row.uid: row for row in session.scalars(select(Lesson).where(Lesson.uid.in_([row.lesson_uid for row in rows])))}
     days: dict[str, str] = {}

@@ -15,7 +15,7 @@ from eduhub.learning.models import Event
 from eduhub.sync.allowance import traffic
 from eduhub.sync.courier import trips
 from eduhub.sync.models import Arrival, CourierWant, InboxState, Node, NodeContact, Upstream
-from eduhub.sync.status import told
+from eduhub.sync.status import overview, told
 from tests.sync.sticks import blobs_on, bring, copy_of, events_at, fill, lessons_shown, waiting, watch
 from tests.sync.world import Hub, School
 
@@ -291,7 +291,7 @@ def test_what_a_box_says_of_itself_comes_by_stick(hub: Hub, box: Installation, s
     bring(hub.here, stick)
     with hub.here.database.read() as session:
         node = session.scalars(select(Node)).one()
-        said, _when_ms = told.of(session, [node.uid])[node.uid]
+        said = told.of_document(overview.documents(session, [node.uid])[node.uid])
     assert said.disk_total
 
 

@@ -20,7 +20,7 @@ from eduhub.sync.allowance import traffic
 from eduhub.sync.allowance.traffic import Moved
 from eduhub.sync.link import PREFIX
 from eduhub.sync.models import BoxStatus, StatusSaid
-from eduhub.sync.status import box_status, saying, told
+from eduhub.sync.status import box_status, overview, saying, told
 from tests.questions import counted
 from tests.sync.test_battery import supply
 from tests.sync.world import WEDNESDAY_MS, Hub, School, WireCarrier
@@ -143,7 +143,7 @@ def test_a_box_that_has_no_time_yet_says_so(hub: Hub, box: Installation) -> None
     school = hub.school("Shuanghu")
     document = of_box(box, school)
     assert (document["clock_ms"], document["lamp"], document["open"]) == (None, "unknown", True)
-    assert told.told(document).knows_the_time is False
+    assert told.of_document(document).knows_the_time is False
 
 
 # --- read at the hub ----------------------------------------------------------------
@@ -153,10 +153,10 @@ def test_a_box_that_has_no_time_yet_says_so(hub: Hub, box: Installation) -> None
 def test_the_documented_document_is_read_and_what_is_not_known_is_kept() -> None:
     document = told.read(json.loads(json.dumps(VECTORS["document"])))
     assert document["of_a_later_release"] == ["kept", {"as": "it came"}]
-    found = told.told(document)
+    found = told.of_document(document)
     assert (found.lamp, found.backlog, found.rate, found.battery, found.is_charging) == ("red", 12, 21_000, 81, False)
-    assert told.told(LEAST).disk_free is None
-    assert told.told(LEAST | {"lamp": "of a later release"}).lamp == "unknown"
+    assert told.of_document(LEAST).disk_free is None
+    assert told.of_document(LEAST | {"lamp": "of a later release"}).lamp == "unknown"
 
 
 @pytest.mark.any_engine
@@ -187,7 +187,7 @@ def test_whatever_a_box_sends_is_refused_or_can_be_shown(found: dict[str, Any]) 
         document = told.unpacked(json.dumps(LEAST | found).encode())
     except BadFormat:
         return
-    shown = told.told(document)
+    shown = told.of_document(document)
     numbers = (shown.disk_free, shown.disk_total, shown.backlog, shown.oldest_s, shown.rate, shown.bytes_left, shown.dropped)
     assert all(number is None or (type(number) is int and number >= 0) for number in numbers)
     assert all(isinstance(text, str) for text in (shown.lamp, *shown.days) if text is not None)
@@ -203,7 +203,7 @@ def test_whatever_is_let_through_can_be_stored(hub_database: Installation, found
     with hub_database.database.write() as session:
         told.note(session, "01a21113-3080-7198-be96-640003055a8b", document)
     with hub_database.database.read() as session:
-        assert told.of(session, ["01a21113-3080-7198-be96-640003055a8b"])
+        assert overview.documents(session, ["01a21113-3080-7198-be96-640003055a8b"])
 
 
 @pytest.fixture(scope="module")

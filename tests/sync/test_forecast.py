@@ -9,29 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eduhub.sync.allowance.budgets import Limits, Used, Window, parse_windows
-from eduhub.sync.status import pace as box_pace
-from eduhub.sync.status.forecast import HORIZON_DAYS, Curve, Pace
+from eduhub.sync.status import inflow as box_inflow
+from eduhub.sync.status.forecast import HORIZON_DAYS, Curve, Inflow
 
 pytestmark = pytest.mark.any_engine
 ZONE = "Asia/Shanghai"
 AFTERNOON = int(datetime(2026, 11, 25, 14, tzinfo=ZoneInfo(ZONE)).timestamp() * 1000)
 HOUR_S, MB = 3600, 1_000_000
-NIGHTS = Pace(10_000, Limits(parse_windows("22:00-06:00")), ZONE)
+NIGHTS = Inflow(10_000, Limits(parse_windows("22:00-06:00")), ZONE)
 
 
-def comes_in_s(count: int, pace: Pace, at_ms: int | None) -> float | None:
-    return Curve(pace, at_ms).in_s(count)
+def comes_in_s(count: int, inflow: Inflow, at_ms: int | None) -> float | None:
+    return Curve(inflow, at_ms).in_s(count)
 
 
 def test_without_a_measured_rate_nobody_can_tell() -> None:
-    assert comes_in_s(1, Pace(None), AFTERNOON) is None
-    assert comes_in_s(1, Pace(0.0), AFTERNOON) is None
-    assert comes_in_s(0, Pace(None), AFTERNOON) == 0
+    assert comes_in_s(1, Inflow(None), AFTERNOON) is None
+    assert comes_in_s(1, Inflow(0.0), AFTERNOON) is None
+    assert comes_in_s(0, Inflow(None), AFTERNOON) == 0
 
 
 def test_where_lessons_come_at_any_time_it_is_bytes_by_rate() -> None:
-    assert comes_in_s(36 * MB, Pace(10_000), AFTERNOON) == HOUR_S
-    assert comes_in_s(36 * MB * 50, Pace(10_000, zone=ZONE), AFTERNOON) == 50 * HOUR_S
+    assert comes_in_s(36 * MB, Inflow(10_000), AFTERNOON) == HOUR_S
+    assert comes_in_s(36 * MB * 50, Inflow(10_000, zone=ZONE), AFTERNOON) == 50 * HOUR_S
 
 
 def test_what_may_only_come_at_night_waits_for_the_night_and_for_the_next_one() -> None:
@@ -40,7 +40,7 @@ def test_what_may_only_come_at_night_waits_for_the_night_and_for_the_next_one() 
 
 
 def test_a_daily_allowance_ends_the_day_and_a_monthly_one_the_month() -> None:
-    daily = Pace(10_000, Limits(day_bytes=36 * MB), ZONE, Used(day=18 * MB))
+    daily = Inflow(10_000, Limits(day_bytes=36 * MB), ZONE, Used(day=18 * MB))
     assert comes_in_s(18 * MB, daily, AFTERNOON) == HOUR_S / 2
     assert comes_in_s(36 * MB, daily, AFTERNOON) == 10.5 * HOUR_S  # half an hour after midnight
     monthly = replace(daily, limits=Limits(day_bytes=36 * MB, month_bytes=360 * MB), used=Used(0, 360 * MB))
@@ -50,7 +50,7 @@ def test_a_daily_allowance_ends_the_day_and_a_monthly_one_the_month() -> None:
 
 def test_a_ceiling_in_class_hours_is_slower_and_one_of_nothing_waits() -> None:
     lessons = (Window(14 * 60, 15 * 60),)
-    slow = Pace(10_000, Limits(class_ceiling_kbit_s=40), ZONE, class_hours=lessons)  # 5,000 bytes a second
+    slow = Inflow(10_000, Limits(class_ceiling_kbit_s=40), ZONE, class_hours=lessons)  # 5,000 bytes a second
     assert comes_in_s(36 * MB, slow, AFTERNOON) == HOUR_S + HOUR_S / 2
     shut = replace(slow, limits=Limits(class_ceiling_kbit_s=0))
     assert comes_in_s(36 * MB, shut, AFTERNOON) == 2 * HOUR_S
@@ -64,14 +64,14 @@ def test_a_box_that_does_not_know_the_time_counts_every_hour_as_open_and_the_all
 
 
 def test_what_would_take_months_has_no_day() -> None:
-    assert comes_in_s(10_000 * 86_400 * (HORIZON_DAYS + 1), Pace(10_000), AFTERNOON) is None
+    assert comes_in_s(10_000 * 86_400 * (HORIZON_DAYS + 1), Inflow(10_000), AFTERNOON) is None
 
 
 minutes = st.integers(0, 95).map(lambda quarter: quarter * 15)
 spans = st.tuples(minutes, minutes).filter(lambda span: span[0] != span[1]).map(lambda span: Window(*span))
 allowances = st.none() | st.integers(1, 500).map(lambda each: each * MB)
-paces = st.builds(
-    Pace, bytes_s=st.floats(500, 1e6),
+inflows = st.builds(
+    Inflow, bytes_s=st.floats(500, 1e6),
     limits=st.builds(
         Limits, windows=st.lists(spans, max_size=1).map(tuple), ceiling_kbit_s=st.none() | st.integers(8, 2000),
         class_ceiling_kbit_s=st.none() | st.just(0) | st.integers(8, 500), day_bytes=allowances, month_bytes=allowances,
@@ -84,26 +84,26 @@ YEAR_BEGAN_S = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 moments = st.integers(0, 366 * 86_400).map(lambda seconds: (YEAR_BEGAN_S + seconds) * 1000)
 
 
-@given(pace=paces, at_ms=st.none() | moments, count=st.integers(0, 2_000 * MB), more=st.integers(1, 200 * MB))
+@given(inflow=inflows, at_ms=st.none() | moments, count=st.integers(0, 2_000 * MB), more=st.integers(1, 200 * MB))
 def test_more_bytes_never_come_sooner_and_never_sooner_than_the_line_carries_them(
-    pace: Pace, at_ms: int | None, count: int, more: int
+    inflow: Inflow, at_ms: int | None, count: int, more: int
 ) -> None:
-    first, later = comes_in_s(count, pace, at_ms), comes_in_s(count + more, pace, at_ms)
-    assert pace.bytes_s is not None
+    first, later = comes_in_s(count, inflow, at_ms), comes_in_s(count + more, inflow, at_ms)
+    assert inflow.bytes_s is not None
     if later is not None:
         assert first is not None
         assert first <= later
-        assert later >= (count + more) / pace.bytes_s - 0.01
+        assert later >= (count + more) / inflow.bytes_s - 0.01
 
 
-@given(pace=paces, at_ms=moments, count=st.integers(1, 2_000 * MB))
-def test_the_last_byte_comes_while_lessons_may_come(pace: Pace, at_ms: int, count: int) -> None:
-    seconds = comes_in_s(count, pace, at_ms)
+@given(inflow=inflows, at_ms=moments, count=st.integers(1, 2_000 * MB))
+def test_the_last_byte_comes_while_lessons_may_come(inflow: Inflow, at_ms: int, count: int) -> None:
+    seconds = comes_in_s(count, inflow, at_ms)
     if seconds is not None:
-        unlimited = replace(pace, limits=replace(pace.limits, day_bytes=None, month_bytes=None))
+        unlimited = replace(inflow, limits=replace(inflow.limits, day_bytes=None, month_bytes=None))
         end_ms = at_ms + round(seconds * 1000)
         assert any(is_open(unlimited, at) for at in (end_ms - 1000, end_ms, max(at_ms, end_ms - 61_000)))
 
 
-def is_open(pace: Pace, at_ms: int) -> bool:
-    return box_pace.is_open(pace, at_ms, datetime.fromtimestamp(at_ms / 1000, tz=ZoneInfo(pace.zone)).date().isoformat())
+def is_open(inflow: Inflow, at_ms: int) -> bool:
+    return box_inflow.is_open(inflow, at_ms, datetime.fromtimestamp(at_ms / 1000, tz=ZoneInfo(inflow.zone)).date().isoformat())

@@ -14,7 +14,7 @@ from eduhub.installation import Installation
 from eduhub.schools.models import SchoolCalendar
 from eduhub.sync.allowance import allowing
 from eduhub.sync.status import readiness
-from eduhub.sync.status.forecast import Pace
+from eduhub.sync.status.forecast import Inflow
 from eduhub.sync.status.readiness import (
     AMBER,
     GREEN,
@@ -34,7 +34,7 @@ from tests.questions import counted
 from tests.sync.world import WEDNESDAY_MS, Hub, School
 
 WEDNESDAY, THURSDAY, FRIDAY, MONDAY = "2026-11-25", "2026-11-26", "2026-11-27", "2026-11-30"
-SLOW = Pace(bytes_s=1_000)
+SLOW = Inflow(bytes_s=1_000)
 
 
 def planned(hub: Hub, school: School, day: str | None, *, position: int = 0, course: str | None = None) -> str:
@@ -46,9 +46,9 @@ def planned(hub: Hub, school: School, day: str | None, *, position: int = 0, cou
     return lesson_uid
 
 
-def at_box(box: Installation, school: School, *, at_ms: int | None = WEDNESDAY_MS, pace: Pace = SLOW) -> Readiness:
+def at_box(box: Installation, school: School, *, at_ms: int | None = WEDNESDAY_MS, inflow: Inflow = SLOW) -> Readiness:
     with box.database.read() as session:
-        return readiness.at_box(session, school.org, at_ms, pace, allowing.standing(session, box))
+        return readiness.at_box(session, school.org, at_ms, inflow, allowing.standing(session, box))
 
 
 def states(ready: Readiness) -> dict[str, list[str]]:
@@ -85,7 +85,7 @@ def test_what_has_come_is_whole_and_what_the_link_did_not_bring_is_missing_with_
     ready = at_box(box, school)
     assert ready.lamp == RED
     assert [lesson.in_s for lesson in ready.missing] == [41.4, 82.8]  # tomorrow's comes first
-    assert [lesson.in_s for lesson in at_box(box, school, pace=Pace(None)).missing] == [None, None]
+    assert [lesson.in_s for lesson in at_box(box, school, inflow=Inflow(None)).missing] == [None, None]
 
 
 def test_a_lesson_that_can_be_watched_is_useful_while_its_better_video_is_on_its_way(hub: Hub, box: Installation) -> None:

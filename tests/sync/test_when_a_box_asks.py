@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eduhub.sync.polling import DAY_S, LONGEST_PAUSE_S, MOST_JITTER, Pace, moment_s, retry_after_s
+from eduhub.sync.polling import DAY_S, LONGEST_PAUSE_S, MOST_JITTER, Rhythm, moment_s, retry_after_s
 from eduhub.uids import new_uid
 
 INTERVALS = st.floats(1, 86_400)
@@ -38,35 +38,35 @@ def test_whatever_happens_the_next_question_is_due_some_time(
     interval_s: float, share: float, began_s: float, turns: list[tuple[str, float, float]]
 ) -> None:
     luck = 0.0
-    pace = Pace(interval_s, share * interval_s, began_s, lambda: luck)
+    rhythm = Rhythm(interval_s, share * interval_s, began_s, lambda: luck)
     now_s = began_s
-    for outcome, takes_s, luck in turns:  # noqa: B007 - the pace draws it
-        now_s = max(now_s, pace.due_s)
-        assert pace.is_due(now_s)
-        pace.asks(now_s)
-        assert interval_s / 2 * 0.999 <= pace.due_s - now_s <= 1.5 * interval_s * (1 + MOST_JITTER) + 1e-3
+    for outcome, takes_s, luck in turns:  # noqa: B007 - the rhythm draws it
+        now_s = max(now_s, rhythm.due_s)
+        assert rhythm.is_due(now_s)
+        rhythm.asks(now_s)
+        assert interval_s / 2 * 0.999 <= rhythm.due_s - now_s <= 1.5 * interval_s * (1 + MOST_JITTER) + 1e-3
         now_s += takes_s
         if outcome == "well":
-            pace.went_well()
-            assert pace.failures == 0
+            rhythm.went_well()
+            assert rhythm.failures == 0
         elif outcome == "failed":
-            pace.failed(now_s)
-            assert 0 < pace.due_s - now_s <= 1.5 * max(interval_s, LONGEST_PAUSE_S) + 1e-3
+            rhythm.failed(now_s)
+            assert 0 < rhythm.due_s - now_s <= 1.5 * max(interval_s, LONGEST_PAUSE_S) + 1e-3
         else:
-            pace.failed(now_s, takes_s * 1000)
+            rhythm.failed(now_s, takes_s * 1000)
             asked_for_s = min(DAY_S, takes_s * 1000)
-            assert asked_for_s - 1e-3 <= pace.due_s - now_s <= max(
+            assert asked_for_s - 1e-3 <= rhythm.due_s - now_s <= max(
                 asked_for_s + interval_s, 1.5 * max(interval_s, LONGEST_PAUSE_S)
             ) + 1e-3  # fmt: skip
 
 
 def test_a_box_asks_once_in_each_interval_at_its_moment() -> None:
-    pace = Pace(60, 12, 1000, lambda: 0.0)
+    rhythm = Rhythm(60, 12, 1000, lambda: 0.0)
     asked = []
     for now_s in range(1000, 1600):
-        if pace.is_due(now_s):
-            pace.asks(now_s)
-            pace.went_well()
+        if rhythm.is_due(now_s):
+            rhythm.asks(now_s)
+            rhythm.went_well()
             asked.append(now_s)
     assert asked == list(range(1012, 1600, 60))
 
@@ -74,10 +74,10 @@ def test_a_box_asks_once_in_each_interval_at_its_moment() -> None:
 def test_pauses_after_failures_grow_and_differ_from_box_to_box() -> None:
     pauses = []
     for luck in (0.0, 0.9):
-        pace = Pace(60, 0, 0, lambda luck=luck: luck)  # type: ignore[misc]
+        rhythm = Rhythm(60, 0, 0, lambda luck=luck: luck)  # type: ignore[misc]
         for _ in range(30):
-            pace.failed(0)
-        pauses.append(pace.due_s)
+            rhythm.failed(0)
+        pauses.append(rhythm.due_s)
     assert pauses == [0.5 * LONGEST_PAUSE_S, pytest.approx(1.4 * LONGEST_PAUSE_S)]
 
 
@@ -85,9 +85,9 @@ def test_after_a_pause_that_all_were_asked_for_each_waits_for_its_own_moment() -
     due = []
     for number in range(200):
         moment = moment_s(f"box {number}", 60)
-        pace = Pace(60, moment, 0, lambda: 0.5)
-        pace.failed(0, 600)
-        due.append(pace.due_s)
+        rhythm = Rhythm(60, moment, 0, lambda: 0.5)
+        rhythm.failed(0, 600)
+        due.append(rhythm.due_s)
     assert min(due) >= 600
     assert max(due) - min(due) > 50
 

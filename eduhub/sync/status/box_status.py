@@ -19,7 +19,7 @@ from eduhub.sync.allowance import allowing, rules_word, traffic
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import OutboxRow
 from eduhub.sync.releases import state as release_state
-from eduhub.sync.status import battery, pace, readiness
+from eduhub.sync.status import battery, inflow, readiness
 from eduhub.sync.status.readiness import NEXT, Readiness
 
 FORMAT = "eduhub-box-status/1"
@@ -29,7 +29,7 @@ HOURS = 24
 def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
     """What this box has to say now."""
     now = allowing.standing(session, installation)
-    at_ms, here = now.at_ms, pace.of_box(session, now)
+    at_ms, here = now.at_ms, inflow.of_box(session, now)
     ready = readiness.at_box(session, org_uid, at_ms, here, now)
     left = ready.queue
     disk, charge = shutil.disk_usage(installation.settings.data_dir), battery.read(supplies)
@@ -38,7 +38,7 @@ def of_box(session: Session, installation: Installation, org_uid: str | None, *,
         "lamp": ready.lamp, "days": days_of(ready), "disk": {"free": disk.free, "total": disk.total},
         "backlog": _backlog(session, installation), "rate": None if here.bytes_s is None else round(here.bytes_s),
         "left": {"lessons": len(left), "bytes": sum(row.floor_left + row.rest for row in left)},
-        "open": pace.is_open(here, at_ms, ready.today),
+        "open": inflow.is_open(here, at_ms, ready.today),
     }  # fmt: skip
     release = release_state.word_here(session, installation)
     if release is not None:

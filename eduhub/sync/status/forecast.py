@@ -17,7 +17,7 @@ _BYTES_S = 125  # of a kbit/s
 
 
 @dataclass(frozen=True)
-class Pace:
+class Inflow:
     """How fast lessons come, and when they may. `bytes_s`: while some are fetched; None: not measured lately.
 
     `class_hours` are those of a day for which `has_classes` says so (its ISO text).
@@ -36,8 +36,8 @@ class Curve:
     counts as open and an allowance as that of the one day that runs.
     """
 
-    def __init__(self, pace: Pace, at_ms: int | None) -> None:
-        self._spans = list(_spans(pace, at_ms)) if pace.bytes_s and pace.bytes_s > 0 else []
+    def __init__(self, inflow: Inflow, at_ms: int | None) -> None:
+        self._spans = list(_spans(inflow, at_ms)) if inflow.bytes_s and inflow.bytes_s > 0 else []
 
     def in_s(self, count: int) -> float | None:
         """Seconds until `count` more bytes are here."""
@@ -60,24 +60,24 @@ class _Span:
     bytes_s: float
 
 
-def _spans(pace: Pace, at_ms: int | None) -> Iterator[_Span]:
-    assert pace.bytes_s is not None
-    limits, used = pace.limits, pace.used
+def _spans(inflow: Inflow, at_ms: int | None) -> Iterator[_Span]:
+    assert inflow.bytes_s is not None
+    limits, used = inflow.limits, inflow.used
     if at_ms is None:
         verdict = judge(limits, (), None, used)
-        rate = _rate(pace.bytes_s, verdict.ceiling_kbit_s)
+        rate = _rate(inflow.bytes_s, verdict.ceiling_kbit_s)
         most = HORIZON_DAYS * _DAY_S * rate
         yield _Span(0.0, most if verdict.left_bytes is None else min(most, verdict.left_bytes), rate)
         return
     now_ms, until_ms = at_ms, at_ms + HORIZON_DAYS * round(_DAY_S * 1000)
-    month = clock.local(at_ms, pace.zone).month
+    month = clock.local(at_ms, inflow.zone).month
     while now_ms < until_ms:
-        local = clock.local(now_ms, pace.zone)
+        local = clock.local(now_ms, inflow.zone)
         if local.month != month:
             month, used = local.month, Used()
-        for begins_ms, ends_ms, minute in _stretches(pace, local, now_ms):
-            verdict = judge(limits, _classes(pace, local), minute, used)
-            rate = _rate(pace.bytes_s, verdict.ceiling_kbit_s)
+        for begins_ms, ends_ms, minute in _stretches(inflow, local, now_ms):
+            verdict = judge(limits, _classes(inflow, local), minute, used)
+            rate = _rate(inflow.bytes_s, verdict.ceiling_kbit_s)
             if verdict.may_fetch and rate > 0:
                 can = rate * (ends_ms - begins_ms) / 1000
                 can = can if verdict.left_bytes is None else min(can, verdict.left_bytes)
@@ -87,23 +87,23 @@ def _spans(pace: Pace, at_ms: int | None) -> Iterator[_Span]:
         used = Used(0, used.month)
 
 
-def _stretches(pace: Pace, local: datetime, now_ms: int) -> Iterator[tuple[int, int, int]]:
+def _stretches(inflow: Inflow, local: datetime, now_ms: int) -> Iterator[tuple[int, int, int]]:
     """(from, to, a minute in it) of the rest of a day, cut wherever something else may hold."""
-    edges = {minute for window in (*pace.limits.windows, *_classes(pace, local)) for minute in window}
+    edges = {minute for window in (*inflow.limits.windows, *_classes(inflow, local)) for minute in window}
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     begins_ms = now_ms
     for minute in sorted({*edges, MINUTES_OF_A_DAY} - {0}):
         # On the wall there: the zone says how many seconds that is. Clocks that are put back come by some minutes twice.
         ends_ms = round((midnight + timedelta(minutes=minute)).timestamp() * 1000)
         if ends_ms > begins_ms:
-            yield begins_ms, ends_ms, _minute(begins_ms, pace.zone)
+            yield begins_ms, ends_ms, _minute(begins_ms, inflow.zone)
             begins_ms = ends_ms
     if begins_ms == now_ms:  # where the clocks are put forward over midnight
-        yield now_ms, now_ms + 60_000, _minute(now_ms, pace.zone)
+        yield now_ms, now_ms + 60_000, _minute(now_ms, inflow.zone)
 
 
-def _classes(pace: Pace, local: datetime) -> tuple[Window, ...]:
-    return pace.class_hours if pace.has_classes(local.date().isoformat()) else ()
+def _classes(inflow: Inflow, local: datetime) -> tuple[Window, ...]:
+    return inflow.class_hours if inflow.has_classes(local.date().isoformat()) else ()
 
 
 def _rate(measured: float, ceiling_kbit_s: int | None) -> float:

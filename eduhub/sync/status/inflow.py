@@ -8,19 +8,19 @@ from sqlalchemy.orm import Session
 from eduhub.schools import calendars
 from eduhub.sync.allowance import allowing, budgets, traffic
 from eduhub.sync.allowance.allowing import Standing
-from eduhub.sync.status.forecast import Pace
+from eduhub.sync.status.forecast import Inflow
 
 
-def of_box(session: Session, now: Standing) -> Pace:
+def of_box(session: Session, now: Standing) -> Inflow:
     """As measured here, with what the school allows and has used."""
     calendar = now.calendar
-    return Pace(
+    return Inflow(
         traffic.rate(session), now.limits, now.time_zone, now.used, allowing.class_hours(calendar),
         lambda day: calendar is not None and calendars.is_school_day(calendar, day),
     )  # fmt: skip
 
 
-def is_open(here: Pace, at_ms: int | None, day: str | None) -> bool:
+def is_open(here: Inflow, at_ms: int | None, day: str | None) -> bool:
     """Whether lessons may be fetched at a schedule time, on an ISO day (None: unknown)."""
     hours = here.class_hours if day is not None and here.has_classes(day) else ()
     verdict = budgets.judge(here.limits, hours, budgets.minute_of_day(here.zone, at_ms), here.used)

@@ -88,7 +88,7 @@ def by_need(boxes: Sequence[Seen], now_ms: int) -> list[Seen]:
 
 def _seen(row: Any) -> Seen:
     uid, name, org_uid, names, parent_uid, revoked_on, ended_on, last_ms, version, full_ms, said, told_ms = row
-    found = told.told(said) if said else None
+    found = told.of_document(said) if said else None
     return Seen(
         uid, name, org_uid, names or {}, parent_uid, revoked_on is not None, ended_on is not None, last_ms,
         (found.version if found else None) or version or None, full_ms, found, told_ms,

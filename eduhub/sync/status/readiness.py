@@ -24,7 +24,7 @@ from eduhub.sync.allowance.allowing import Standing
 from eduhub.sync.fetching import wanted
 from eduhub.sync.models import Dropped, FetchState
 from eduhub.sync.status import forecast
-from eduhub.sync.status.forecast import Pace
+from eduhub.sync.status.forecast import Inflow
 
 DAYS = 7
 WHOLE, USEFUL, MISSING, TAKEN_BACK, NOT_PUBLISHED = "whole", "useful", "missing", "taken_back", "not_published"
@@ -154,7 +154,7 @@ class ToCome:
     is_first: bool = False
 
 
-def with_times(ready: Readiness, queue: Sequence[ToCome], pace: Pace, at_ms: int | None) -> Readiness:
+def with_times(ready: Readiness, queue: Sequence[ToCome], inflow: Inflow, at_ms: int | None) -> Readiness:
     """The same with when each lesson comes. The queue is in the order of fetching: whole what is wanted now, then what is
     needed of all the others, then what makes each better.
     """
@@ -170,7 +170,7 @@ def with_times(ready: Readiness, queue: Sequence[ToCome], pace: Pace, at_ms: int
         before += row.rest
         whole_after[row.lesson_uid] = before
 
-    curve = forecast.Curve(pace, at_ms)
+    curve = forecast.Curve(inflow, at_ms)
 
     def timed(lesson: LessonReady) -> LessonReady:
         after = useful_after if lesson.held.state == MISSING else whole_after
@@ -185,7 +185,7 @@ def with_times(ready: Readiness, queue: Sequence[ToCome], pace: Pace, at_ms: int
 # --- looked up ----------------------------------------------------------------------
 
 
-def at_box(session: Session, org_uid: str | None, at_ms: int | None, pace: Pace, now: Standing) -> Readiness:
+def at_box(session: Session, org_uid: str | None, at_ms: int | None, inflow: Inflow, now: Standing) -> Readiness:
     """The readiness of this box for a school (None: for whatever is planned here) at a schedule time; six questions."""
     today = schedule_clock.day(now.time_zone, at_ms)
     if today is None:
@@ -200,7 +200,7 @@ def at_box(session: Session, org_uid: str | None, at_ms: int | None, pace: Pace,
     wished = wishes.alive(session)
     ready = judged(places, _held(session, planned, left), days, today)
     coming = _queue(session, now, today, left, wished)
-    return replace(with_times(ready, coming, pace, at_ms), queue=tuple(coming), wished=frozenset(wished))
+    return replace(with_times(ready, coming, inflow, at_ms), queue=tuple(coming), wished=frozenset(wished))
 
 
 def _planned(org_uid: str | None) -> Select[str]:

@@ -10,11 +10,10 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from eduhub import clock
@@ -135,7 +134,7 @@ class Told:
     dropped: int | None
 
 
-def told(document: dict[str, Any]) -> Told:
+def of_document(document: dict[str, Any]) -> Told:
     """A document that `read` has let through."""
     disk, backlog, left = (document.get(name) or {} for name in ("disk", "backlog", "left"))
     charge, dropped = document.get("battery") or {}, document.get("dropped") or {}
@@ -169,9 +168,3 @@ def note(session: Session, node_uid: str, document: dict[str, Any], *, is_carrie
     row.said, row.told_ms = document, min(now_ms, made_ms) if made_ms is not None else now_ms
     session.flush()
     return True
-
-
-def of(session: Session, node_uids: Iterable[str]) -> dict[str, tuple[Told, int]]:
-    """What these boxes said last, and when by the hub's clock; those that said nothing are not in it."""
-    rows = session.scalars(select(BoxStatus).where(BoxStatus.node_uid.in_(list(node_uids))))
-    return {row.node_uid: (told(row.said), row.told_ms) for row in rows}
