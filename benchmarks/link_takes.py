@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.connection import Range
-from eduhub.sync.fetching.getting import Blobs
 
 
 def _takes(record: Path) -> list[tuple[str, int, int]]:

@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 from eduhub.delivery.models import PackageRow, PartRow
 from eduhub.installation import Installation
 from eduhub.sync.allowance import evicting, traffic
+from eduhub.sync.allowance.evicting import Dropping
 from eduhub.sync.mirrors import known
 from eduhub.sync.models import NoRoom, OutboxRow
-from eduhub.sync.status import readiness
-from eduhub.sync.status.readiness import Let
 from eduhub.web import languages, shown
 
 
@@ -42,10 +41,10 @@ def kept(session: Session) -> Kept:
 
 def gone(session: Session) -> Sequence[str]:
     """What was let go of, a sentence for each reason."""
-    return [_let(found) for found in readiness.let_go(session)]
+    return [_gone_for(found) for found in evicting.dropped_by_reason(session)]
 
 
-def _let(found: Let) -> str:
+def _gone_for(found: Dropping) -> str:
     if found.why == evicting.NO_ROOM:
         text = ngettext(
             "%(num)s lesson made room for what is needed sooner, because the disk was full: %(size)s.",

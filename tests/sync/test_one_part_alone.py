@@ -18,7 +18,7 @@ from eduhub.installation import Installation
 from eduhub.sync import rounds
 from eduhub.sync.allowance import allowing
 from eduhub.sync.boxes import joining
-from eduhub.sync.fetching import fetch, getting, partial
+from eduhub.sync.fetching import blobs, fetch, partial
 from eduhub.sync.fetching.address import Address
 from eduhub.sync.models import FetchState
 from tests.sync.lines import Hours
@@ -194,13 +194,13 @@ def test_leaving_closes_every_file_also_when_nothing_can_be_written_down(
     hub.lesson(hub.course(hub.region, groups=(school,)), parts=parts)
     hub.join(box, school)
 
-    def full(_self: getting.Blobs, _parts: object) -> None:
+    def full(_self: blobs.Blobs, _parts: object) -> None:
         raise DiskFull
 
     def no_room(*_given: object) -> int:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(getting.Blobs, "_note", full)
+    monkeypatch.setattr(blobs.Blobs, "_note", full)
     monkeypatch.setattr(partial, "pwrite", no_room)
     hub.sync(box)
     before = open_files()

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from eduhub.delivery import holding, room
@@ -173,6 +173,34 @@ def _at_work(session: Session, installation: Installation) -> set[str]:
     return {uid for uid, context in rows if uid and context != "system"}
 
 
+@dataclass(frozen=True)
+class Dropping:
+    """What was let go of for one reason (NO_ROOM; a later release may know others). `whole`: of so many of these lessons what is
+    needed to watch them.
+    """
+
+    why: str
+    lessons: int
+    whole: int
+    bytes: int
+
+
+def dropped_by_reason(session: Session) -> list[Dropping]:
+    """What was dropped here."""
+    whole = func.count(func.distinct(case((Dropped.is_floor.is_(True), Dropped.lesson_uid))))
+    rows = session.execute(
+        select(Dropped.why, func.count(func.distinct(Dropped.lesson_uid)), whole, func.sum(Dropped.bytes))
+        .group_by(Dropped.why).order_by(Dropped.why)
+    )  # fmt: skip
+    return [Dropping(why, int(lessons), int(of_floor), int(size)) for why, lessons, of_floor, size in rows]
+
+
+def dropped_in_all(session: Session) -> tuple[int, int] | None:
+    """How many lessons lost parts, and how many bytes; None where none did."""
+    lessons, size = session.execute(select(func.count(func.distinct(Dropped.lesson_uid)), func.sum(Dropped.bytes))).one()
+    return (int(lessons), int(size or 0)) if lessons else None
+
+
 # --- written down -------------------------------------------------------------------
 
 
@@ -216,7 +244,7 @@ def returning(session: Session, found: Found, spare: int | None) -> set[str]:
 
 
 def take_back(session: Session, package_ids: Collection[str]) -> None:
-    """Forget that parts of these were dropped; `choosing.mark` then wants them again."""
+    """Forget that parts of these were dropped; `marking.mark` then wants them again."""
     session.execute(delete(Dropped).where(Dropped.package_id.in_(package_ids)))
 
 

@@ -24,10 +24,10 @@ from eduhub.signing import Signature
 from eduhub.sync.allowance import evicting
 from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.allowance.policies import Choice
-from eduhub.sync.fetching import choosing, finding, partial, wanted
+from eduhub.sync.fetching import finding, marking, partial, wanted
+from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.finding import Found
-from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.homeward import reporting
@@ -146,7 +146,7 @@ def _want_again(installation: Installation, found: Found, spare: int | None) -> 
             row = session.get(PackageRow, package_id)
             if row is not None and not row.withdrawn:
                 was_shown = row.floor_held
-                choosing.mark(session, package_id, Manifest.from_bytes(row.manifest), found.choices[package_id])
+                marking.mark(session, package_id, Manifest.from_bytes(row.manifest), found.choices[package_id])
                 holding.reveal_present(session, installation.blobs, package_id)
                 if row.floor_held and not was_shown:
                     reporting.note(session, installation, "arrived", package_id=package_id)
@@ -210,7 +210,7 @@ def _taken_in(
                 course_uid=course_uid, sequence=listed.sequence,
             )  # fmt: skip
             manifest = Manifest.from_bytes(received)
-            choosing.mark(session, package_id, manifest, choice)
+            marking.mark(session, package_id, manifest, choice)
             holding.reveal_present(session, installation.blobs, package_id)
             if session.get_one(PackageRow, package_id).floor_held:  # a changed title: nothing of it has to be fetched
                 reporting.note(session, installation, "arrived", package_id=package_id)

@@ -11,7 +11,7 @@ from eduhub.installation import Installation
 from eduhub.sync.allowance import policies, wishes
 from eduhub.sync.allowance.policies import Choice, Rules
 from eduhub.sync.boxes import joining
-from eduhub.sync.fetching import choosing, wanted
+from eduhub.sync.fetching import marking, wanted
 from eduhub.sync.fetching.wanted import When
 
 
@@ -40,11 +40,11 @@ def find(session: Session, org_uid: str, today: str | None) -> Found:
 def settle(installation: Installation, found: Found) -> None:
     """Where the school's rules are others than the last time, say anew which parts are wanted; forget wishes that came true."""
     with installation.database.read() as session:
-        is_due, wished = choosing.is_due(session, found.rules), set(wishes.alive(session))
+        is_due, wished = marking.is_due(session, found.rules), set(wishes.alive(session))
         names = [name for name, uid in found.lessons.items() if uid in wished]
         whole = {found.lessons[name] for name in wanted.complete(session, names)}
     if is_due or wished:
         with installation.database.write() as session:
             if is_due:
-                choosing.mark_all(session, found.rules, found.courses)
+                marking.mark_all(session, found.rules, found.courses)
             wishes.forget(session, installation.steady, whole)

@@ -29,8 +29,8 @@ from eduhub.sync.link import PREFIX, Link, Transport
 from eduhub.sync.mirrors import grants, holdings
 from eduhub.sync.mirrors.choosing import FOUND, LIED, Candidate
 from eduhub.sync.mirrors.hurry import Hurry
+from eduhub.sync.mirrors.slowness import FAR, NEAR
 from eduhub.sync.mirrors.wary import Wary, blame
-from eduhub.sync.mirrors.watching import FAR, NEAR
 
 log = logs.logger(__name__)
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from eduhub import clock
 from eduhub.errors import EduHubError, LinkDown, NodeRefused, NotFound
+from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.carrier import Carrier, Receiver
 from eduhub.sync.fetching.connection import Range
-from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.mirrors.choosing import LIED, REFUSED, SILENT, SLOW
-from eduhub.sync.mirrors.watching import Watch
+from eduhub.sync.mirrors.slowness import Slowness
 
 NEAR_RANGE_BYTES = 1 << 20
 _BYTES_S = 125.0  # of a kbit/s
@@ -29,7 +29,7 @@ class Wary:
     """A `Carrier` that does not raise what is the mirror's fault: it ends, brings nothing more, and says why."""
 
     def __init__(self, carrier: Carrier, least: tuple[int, float], *, is_near: bool) -> None:
-        """`least`: so many bytes a second, over so many seconds each (`watching`). `is_near`: on a network of our own."""
+        """`least`: so many bytes a second, over so many seconds each (`slowness`). `is_near`: on a network of our own."""
         self._carrier, self._least, self._is_near = carrier, least, is_near
         self.ceiling_kbit_s: Callable[[], float | None] = lambda: None
         self.why: str | None = None
@@ -42,7 +42,7 @@ class Wary:
         if isinstance(receiver, Blobs):
             receiver.is_wary = True
             receiver.range_bytes = NEAR_RANGE_BYTES if self._is_near else receiver.range_bytes
-        watched = _Watched(receiver, Watch(*self._least, began_s=clock.monotonic_s()), self.ceiling_kbit_s)
+        watched = _Watched(receiver, Slowness(*self._least, began_s=clock.monotonic_s()), self.ceiling_kbit_s)
         try:
             self._carrier.run(watched)
         except _LeftAlone as left:
@@ -58,8 +58,8 @@ class Wary:
 class _Watched:
     """A receiver that looks at the bytes as they pass."""
 
-    def __init__(self, receiver: Receiver, watch: Watch, ceiling_kbit_s: Callable[[], float | None]) -> None:
-        self._receiver, self._watch, self._ceiling_kbit_s = receiver, watch, ceiling_kbit_s
+    def __init__(self, receiver: Receiver, slowness: Slowness, ceiling_kbit_s: Callable[[], float | None]) -> None:
+        self._receiver, self._slowness, self._ceiling_kbit_s = receiver, slowness, ceiling_kbit_s
         self.bytes = 0
 
     def turn(self) -> None:
@@ -84,7 +84,7 @@ class _Watched:
 
     def _look(self, count: int) -> None:
         ceiling = self._ceiling_kbit_s()
-        if self._watch.is_slow(clock.monotonic_s(), count, None if ceiling is None else ceiling * _BYTES_S):
+        if self._slowness.is_slow(clock.monotonic_s(), count, None if ceiling is None else ceiling * _BYTES_S):
             raise _LeftAlone(SLOW)
 
     def _judge(self) -> None:

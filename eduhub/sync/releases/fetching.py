@@ -21,8 +21,8 @@ from eduhub.errors import BadFormat, BadSignature, HashMismatch
 from eduhub.installation import Installation
 from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.boxes import joining
+from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.carrier import Carrier
-from eduhub.sync.fetching.getting import Blobs
 from eduhub.sync.fetching.manifests import Manifests
 from eduhub.sync.fetching.wanted import Want
 from eduhub.sync.link import PREFIX, Answerer

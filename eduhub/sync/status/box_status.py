@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import __version__
 from eduhub.installation import Installation
-from eduhub.sync.allowance import allowing, rules_word, traffic
+from eduhub.sync.allowance import allowing, evicting, rules_word, traffic
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import OutboxRow
 from eduhub.sync.releases import state as release_state
@@ -45,7 +45,7 @@ def of_box(session: Session, installation: Installation, org_uid: str | None, *,
         found["release"] = release
     if policy := rules_word.write(now.rules):
         found["policy"] = policy
-    if dropped := readiness.dropped(session):
+    if dropped := evicting.dropped_in_all(session):
         found["dropped"] = {"lessons": dropped[0], "bytes": dropped[1]}
     hours = _hours(session, installation)
     if any(hours):

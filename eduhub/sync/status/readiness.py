@@ -22,7 +22,7 @@ from eduhub.schools.models import SchoolCalendar
 from eduhub.sync.allowance import schedule_clock, wishes
 from eduhub.sync.allowance.allowing import Standing
 from eduhub.sync.fetching import wanted
-from eduhub.sync.models import Dropped, FetchState
+from eduhub.sync.models import FetchState
 from eduhub.sync.status import forecast
 from eduhub.sync.status.forecast import Inflow
 
@@ -276,31 +276,3 @@ def _queue(
     return [
         ToCome(row.lesson_uid, *left[row.package_id], is_first=row.when.rank == wanted.NOW) for row in rows if row.package_id in left
     ]
-
-
-@dataclass(frozen=True)
-class Let:
-    """What was let go of for one reason (`evicting.NO_ROOM`; a later release may know others). `whole`: of so many of these
-    lessons what is needed to watch them.
-    """
-
-    why: str
-    lessons: int
-    whole: int
-    bytes: int
-
-
-def let_go(session: Session) -> list[Let]:
-    """What was dropped here, by reason."""
-    whole = func.count(func.distinct(case((Dropped.is_floor.is_(True), Dropped.lesson_uid))))
-    rows = session.execute(
-        select(Dropped.why, func.count(func.distinct(Dropped.lesson_uid)), whole, func.sum(Dropped.bytes))
-        .group_by(Dropped.why).order_by(Dropped.why)
-    )  # fmt: skip
-    return [Let(why, int(lessons), int(of_floor), int(size)) for why, lessons, of_floor, size in rows]
-
-
-def dropped(session: Session) -> tuple[int, int] | None:
-    """How many lessons lost parts because the disk is full, and how many bytes; None where none did."""
-    lessons, size = session.execute(select(func.count(func.distinct(Dropped.lesson_uid)), func.sum(Dropped.bytes))).one()
-    return (int(lessons), int(size or 0)) if lessons else None

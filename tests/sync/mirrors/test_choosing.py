@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eduhub.sync.mirrors import choosing
 from eduhub.sync.mirrors.choosing import FOUND, NAMED, PAUSES_S, Candidate
-from eduhub.sync.mirrors.watching import Watch
+from eduhub.sync.mirrors.slowness import Slowness
 
 NOW_S = 100_000
 CANDIDATES = st.lists(
@@ -66,13 +66,13 @@ def test_pauses_grow_and_end(why: str, failures: int) -> None:
 
 @pytest.mark.parametrize(("bytes_s", "is_slow"), [(99, True), (101, False)])
 def test_who_gives_too_little_is_slow_and_who_gives_enough_is_not(bytes_s: int, is_slow: bool) -> None:
-    watch = Watch(100, 10.0, began_s=0.0)
-    assert [watch.is_slow(second, bytes_s) for second in range(1, 11)] == [False] * 9 + [is_slow]
+    slowness = Slowness(100, 10.0, began_s=0.0)
+    assert [slowness.is_slow(second, bytes_s) for second in range(1, 11)] == [False] * 9 + [is_slow]
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 5), st.integers(0, 2000)), max_size=200))
 def test_somebody_who_never_gave_less_than_enough_is_never_slow(steps: list[tuple[float, int]]) -> None:
-    watch, now_s = Watch(100, 10.0, began_s=0.0), 0.0
+    slowness, now_s = Slowness(100, 10.0, began_s=0.0), 0.0
     for step_s, more in steps:
         now_s += step_s
-        assert not watch.is_slow(now_s, int(100 * step_s) + 1 + more)
+        assert not slowness.is_slow(now_s, int(100 * step_s) + 1 + more)

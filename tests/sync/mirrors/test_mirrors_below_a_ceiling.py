@@ -15,7 +15,7 @@ from eduhub.sync.allowance import policies
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.mirrors.choosing import FOUND, NAMED, Candidate
 from eduhub.sync.mirrors.conversation import Conversation, Ways
-from eduhub.sync.mirrors.watching import FAR, Watch
+from eduhub.sync.mirrors.slowness import FAR, Slowness
 from tests.sync.lines import Hours, Server, Shelf, part
 from tests.sync.mirrors.village import Village, held_parts
 from tests.sync.world import noise
@@ -91,12 +91,12 @@ def test_a_round_keeps_a_named_mirror_below_the_schools_ceiling_and_a_neighbour_
 
 @given(st.floats(1, 16), st.floats(0.6, 1.0))
 def test_whoever_gives_most_of_a_low_ceiling_is_not_slow(kbit_s: float, share: float) -> None:
-    watch, now_s = Watch(*FAR, began_s=0.0), 0.0
+    slowness, now_s = Slowness(*FAR, began_s=0.0), 0.0
     for _ in range(200):
         now_s += 1.0
-        assert not watch.is_slow(now_s, int(kbit_s * 125 * share) + 1, kbit_s * 125)
+        assert not slowness.is_slow(now_s, int(kbit_s * 125 * share) + 1, kbit_s * 125)
 
 
 def test_who_crawls_below_a_high_ceiling_is_slow() -> None:
-    watch = Watch(*FAR, began_s=0.0)
-    assert any(watch.is_slow(float(second), 100, 1_000_000.0) for second in range(1, 70))
+    slowness = Slowness(*FAR, began_s=0.0)
+    assert any(slowness.is_slow(float(second), 100, 1_000_000.0) for second in range(1, 70))

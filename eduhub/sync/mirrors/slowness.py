@@ -11,7 +11,7 @@ FAR = 2 << 10, 60.0
 
 
 @dataclass
-class Watch:
+class Slowness:
     """At least so many bytes a second, over each span of so many seconds."""
 
     bytes_s: int
