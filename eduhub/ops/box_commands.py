@@ -24,6 +24,7 @@ from eduhub.schools.models import Site
 from eduhub.sync import rounds
 from eduhub.sync.allowance import wishes
 from eduhub.sync.boxes import joining, losing, nodes, replacing
+from eduhub.sync.round_report import RoundReport
 
 
 @click.group()
@@ -149,7 +150,7 @@ def now(settings: Settings) -> None:
     if settings.role != "node":
         raise BadInput("only a school's box syncs; this is a hub")
     with ready(settings) as installation, fetching_bar("Syncing") as (move, came):
-        lost: list[rounds.RoundReport] = []
+        lost: list[RoundReport] = []
         try:
             report = rounds.run(installation, on_progress=move, on_bytes=came, on_lost=lost.append)
         except LinkDown:

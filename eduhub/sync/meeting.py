@@ -24,7 +24,8 @@ from eduhub.sync.homeward import outbox
 from eduhub.sync.link import Transport
 from eduhub.sync.models import Upstream
 from eduhub.sync.polling import Rhythm
-from eduhub.sync.rounds import Kept, RoundReport
+from eduhub.sync.round_report import RoundReport
+from eduhub.sync.rounds import Kept
 from eduhub.sync.status import saying
 
 FULL_EVERY_S = 3600.0

@@ -11,21 +11,20 @@ This module must not know addresses or formats; the steps do.
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import __version__, changes, clock, logs
+from eduhub import __version__, clock, logs
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadSignature, EduHubError, LinkDown, NodeRefused, NodeReplaced
 from eduhub.installation import Installation
 from eduhub.schools import calendars
-from eduhub.signing import Signature
-from eduhub.sync import auth, catalog_reading
+from eduhub.sync import auth, catalog_reading, greeting
 from eduhub.sync.allowance import evicting, schedule_clock, traffic
 from eduhub.sync.allowance.allowing import Budget, MustStop
 from eduhub.sync.allowance.ledger import Ledger
@@ -38,13 +37,14 @@ from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.transfer import Transfer
 from eduhub.sync.homeward import outbox
 from eduhub.sync.homeward.bringing import Bringing
-from eduhub.sync.link import PREFIX, Link, Transport
+from eduhub.sync.link import Link, Transport
 from eduhub.sync.mirrors import renewing
 from eduhub.sync.mirrors.conversation import Ways
 from eduhub.sync.mirrors.nearby import Nearby
 from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases import fetching as releases
-from eduhub.sync.school_stream import applying, stream_pages
+from eduhub.sync.round_report import RoundReport
+from eduhub.sync.school_stream import applying, reading
 from eduhub.sync.status import saying
 
 log = logs.logger(__name__)
@@ -60,64 +60,6 @@ class Kept:
     node_uid: str
     link: Link
     booked: Passed = NOTHING
-
-
-@dataclass
-class RoundReport:
-    """What one round did."""
-
-    ran: bool = True  # False: another round is under way
-    polled: bool = False  # one poll, and nothing had moved
-    new_epoch: bool = False
-    pages_given_back: int = 0
-    outbox_rows: int = 0
-    stream_entries: int = 0
-    catalog_entries: int = 0
-    waits_for: str = ""  # why lessons wait: see budgets.Verdict
-    fetched: fetch.Fetched = field(default_factory=fetch.Fetched)
-
-    @property
-    def has_all(self) -> bool:
-        """Whether everything that this box wants was here already when the fetching began."""
-        return self.ran and self.fetched.missing == 0 and not self.fetched.disk_full
-
-    @property
-    def was_held_back(self) -> bool:
-        """Whether something is left that may not be fetched now, or cannot be had."""
-        return bool(self.waits_for) or self.fetched.disk_full or bool(self.fetched.refused) or self.fetched.parts == 0
-
-    @property
-    def in_window(self) -> bool:
-        """Whether these are hours for lessons."""
-        return self.waits_for not in {"window", "class_hours"}
-
-    def without_hub(self) -> str:
-        """For the command line, where the hub was lost: what came all the same."""
-        if not (self.fetched.parts or self.catalog_entries):
-            return "The hub is out of reach, and no other box gave anything."
-        return (
-            f"The hub is out of reach. What came before, or from other boxes: catalog entries {self.catalog_entries}, "
-            f"parts {self.fetched.parts} ({self.fetched.bytes / 1e6:.1f} MB)"
-        )
-
-    def __str__(self) -> str:
-        """For the command line."""
-        if not self.ran:
-            return "Another round of sync is under way."
-        lines = [
-            f"brought home {self.outbox_rows}, school entries read {self.stream_entries}, "
-            f"catalog entries read {self.catalog_entries}, "
-            f"parts fetched {self.fetched.parts} ({self.fetched.bytes / 1e6:.1f} MB)"
-        ]
-        if self.new_epoch:
-            lines.append(f"the hub was restored from a backup; pages given back: {self.pages_given_back}")
-        if not self.in_window:
-            lines.append("lessons wait for the hours in which they may be fetched")
-        elif self.waits_for:
-            lines.append(f"the megabytes of this {self.waits_for} are used up: lessons wait")
-        if self.fetched.disk_full:
-            lines.append("the disk is full")
-        return "\n".join(lines)
 
 
 def run(
@@ -195,7 +137,7 @@ class _Round:
     ) -> None:  # fmt: skip
         self._installation, self._link, self._carrier, self._url = installation, link, carrier, url
         self._ledger, self._open_ahead = ledger, open_ahead
-        self._nearby, self._was_nearby = nearby, False
+        self._nearby, self._has_asked_nearby = nearby, False
         self._bringing = Bringing(installation, link, url)
         self.report = RoundReport()
 
@@ -209,7 +151,7 @@ class _Round:
             self._bringing.say_what_waits()
             raise
         except LinkDown:
-            if not self._was_nearby:  # the hub is out of reach; who stands beside us may not be
+            if not self._has_asked_nearby:  # the hub is out of reach; who stands beside us may not be
                 self.report.catalog_entries += self._nearby.read_catalog(lambda: on_progress(0.0))
                 self._fetch(lambda _share: on_progress(0.0), has_hub=False)
             raise
@@ -219,19 +161,20 @@ class _Round:
         return self.report
 
     def _meet(self, on_progress: Callable[[float], None]) -> None:
-        greeting = self._hello()
+        said = self._hello()
         self._open_ahead()
-        if self._key_is_new(greeting):
+        if self._key_is_new(said):
             # After a rotation everything is signed by a key that only the catalog introduces.
-            self._read_catalog(greeting)
+            self._read_catalog(greeting.head_in(said))
         self._catch_up_with_epoch()
         self._bring_home()
         on_progress(0.05)
         self._read_stream()
         on_progress(0.1)
-        if self._is_behind(greeting):
+        head = greeting.head_in(said)
+        if head is not None and self._is_behind(head):
             self.report.catalog_entries += self._nearby.read_catalog(lambda: on_progress(0.1))
-        self._read_catalog(greeting)
+        self._read_catalog(head)
         renewing.renew(self._installation, self._link)
         on_progress(0.15)
         self._fetch(lambda share: on_progress(0.15 + 0.8 * share))
@@ -242,21 +185,25 @@ class _Round:
         return session.get_one(Upstream, self._url)
 
     def _hello(self) -> dict[str, Any]:
-        greeting, own_nonce = self._link.hello()
+        said, own_nonce = self._link.hello()
         with self._installation.database.write() as session:
             ring, upstream = keyring(session), self._upstream(session)
-            if greeting.get("hub") != ring.hub_uid or greeting.get("root") != ring.root.hex():
+            if not greeting.is_of(said, ring):
                 raise BadSignature("this is another hub than the one joined")
-            if catalog_reading.begin_epoch(session, ring, greeting):
+            if catalog_reading.begin_epoch(session, ring, said):
                 self.report.new_epoch = True
             try:
-                upstream.hub_time_ms = auth.check_time(ring, greeting.get("time"), own_nonce)
+                upstream.hub_time_ms = auth.check_time(ring, said.get("time"), own_nonce)
                 upstream.hub_time_steady_s = int(self._installation.steady.now_s())
             except BadSignature:
                 # Its key may be one that the catalog has yet to introduce; the clock waits for a round.
                 log.info("the time of the hub is signed by a key that is not known here yet")
             upstream.last_contact_ms, upstream.last_error = clock.now_ms(), None
-        return greeting
+        return said
+
+    def _key_is_new(self, said: dict[str, Any]) -> bool:
+        with self._installation.database.read() as session:
+            return not greeting.keys_in(said) <= keyring(session).keys.keys()
 
     def _catch_up_with_epoch(self) -> None:
         """Give a restored hub back what it lost, then begin reading its stream anew."""
@@ -279,38 +226,16 @@ class _Round:
             self.report.outbox_rows = self._bringing.home
 
     def _read_stream(self) -> None:
-        more = True
-        while more:
-            with self._installation.database.read() as session:
-                after, held = self._upstream(session).stream_sequence, catalog.sequence(session)
-            sealed = self._link.get(f"{PREFIX}/stream?after={after}&catalog={held}")
-            with changes.writing(self._installation.database) as session:
-                page = stream_pages.open_page(sealed, self._installation.keys.node_sealing, keyring(session))
-                self.report.stream_entries += applying.take_in(
-                    session, self._installation, self._upstream(session), page
-                )
-            more = page.more and page.upto > after
+        for entries in reading.read(self._installation, self._link, self._url):
+            self.report.stream_entries += entries
 
-    def _read_catalog(self, greeting: dict[str, Any]) -> None:
-        if greeting.get("head") is None:
-            return
-        head = SignedHead.from_json(greeting["head"])
-        self.report.catalog_entries += catalog_reading.read(self._installation, self._link, head)
+    def _read_catalog(self, head: SignedHead | None) -> None:
+        if head is not None:
+            self.report.catalog_entries += catalog_reading.read(self._installation, self._link, head)
 
-    def _key_is_new(self, greeting: dict[str, Any]) -> bool:
-        """The head too may be signed by the key of before: a rotation alone writes no newer one."""
-        if not isinstance(greeting.get("head"), dict):
-            return False
-        signed = [greeting["head"], greeting.get("time")]
-        used = {Signature.from_json(found.get("signature")).key for found in signed if isinstance(found, dict)}
+    def _is_behind(self, head: SignedHead) -> bool:
         with self._installation.database.read() as session:
-            return not used <= keyring(session).keys.keys()
-
-    def _is_behind(self, greeting: dict[str, Any]) -> bool:
-        if not isinstance(greeting.get("head"), dict):
-            return False
-        with self._installation.database.read() as session:
-            return SignedHead.from_json(greeting["head"]).sequence > catalog.sequence(session)
+            return head.sequence > catalog.sequence(session)
 
     def _fetch(self, on_progress: Callable[[float], None], *, has_hub: bool = True) -> None:
         installation, report = self._installation, self.report
@@ -329,7 +254,7 @@ class _Round:
             budget.turn()
             on_progress(share)
 
-        self._was_nearby = True
+        self._has_asked_nearby = True
         fetched = fetch.Fetched()
         with suppress(MustStop):  # what came is kept
             fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on, lambda: turn(0.0), budget.ceiling_kbit_s)

@@ -141,10 +141,10 @@ def test_a_blob_that_was_wrong_in_many_rounds_is_asked_for_in_few_of_them(
     video = part_of(hub, package, "video")
     with box.database.write() as session:
         session.add(FetchState(sha256=video, bytes=0, verified_pieces=0, bad_pieces=60, made_ms=clock.now_ms()))
-    monkeypatch.setattr(getting, "_chance", lambda: 0.06)
+    monkeypatch.setattr(blobs, "_chance", lambda: 0.06)
     hub.sync(box)
     assert held(box, package) == {"index", "poster", "stills", "audio"}
-    monkeypatch.setattr(getting, "_chance", lambda: 0.04)
+    monkeypatch.setattr(blobs, "_chance", lambda: 0.04)
     hub.sync(box)
     assert "video" in held(box, package)
     with box.database.read() as session:

@@ -15,6 +15,7 @@ from eduhub.sync.allowance import schedule_clock
 from eduhub.sync.boxes import joining
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import OutboxRow
+from eduhub.sync.round_report import RoundReport
 from tests.sync.test_outbox_and_inbox import enrol, watch
 from tests.sync.world import WEDNESDAY_MS, Hub, Wire, WireCarrier, app_of
 
@@ -43,7 +44,7 @@ def line(hub: Hub) -> OtherClock:
     return OtherClock(hub)
 
 
-def sync(box: Installation, line: OtherClock) -> rounds.RoundReport:
+def sync(box: Installation, line: OtherClock) -> RoundReport:
     return rounds.run(box, on_progress=lambda _share: None, transport=line, carrier=WireCarrier(line))
 
 

@@ -31,6 +31,7 @@ from eduhub.sync.boxes import joining, nodes
 from eduhub.sync.fetching.carrier import Receiver
 from eduhub.sync.fetching.connection import Range
 from eduhub.sync.poll_lane import PollLane
+from eduhub.sync.round_report import RoundReport
 from eduhub.uids import new_uid
 
 WEDNESDAY_MS = int(datetime(2026, 11, 25, 5, tzinfo=UTC).timestamp() * 1000)
@@ -247,7 +248,7 @@ class Hub:
         """Let a box join for a school; returns the node's uid."""
         return joining.join(box, "http://hub.test", self.code(school, name), transport=self.wire).uid
 
-    def sync(self, box: Installation) -> rounds.RoundReport:
+    def sync(self, box: Installation) -> RoundReport:
         """One round of a box."""
         return rounds.run(box, on_progress=lambda _share: None, transport=self.wire, carrier=WireCarrier(self.wire))
 

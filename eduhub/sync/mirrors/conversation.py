@@ -19,6 +19,7 @@ from eduhub.delivery.release import Release
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, DiskFull, EduHubError, NodeRefused
 from eduhub.installation import Installation
+from eduhub.sync import greeting
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.meter import Meter
@@ -111,17 +112,17 @@ class Conversation:
         """What it says of itself; None: nothing that is of use here."""
         self.was_asked = True
         try:
-            greeting, _nonce = self._link.hello()
+            said, _nonce = self._link.hello()
             with self.installation.database.read() as session:
                 ring = keyring(session)
-            if greeting.get("hub") != ring.hub_uid or greeting.get("root") != ring.root.hex():
+            if not greeting.is_of(said, ring):
                 raise NodeRefused("a box of another hub")
-            if not isinstance(greeting.get("mirror"), str) or not isinstance(greeting.get("name"), str):
+            if not isinstance(said.get("mirror"), str) or not isinstance(said.get("name"), str):
                 raise BadFormat("a mirror says who it is")
         except EduHubError as error:
             self._note(error)
             return None
-        return greeting
+        return said
 
     def get(self, target: str, *, signed: bool = True) -> bytes:
         """A page of the catalog. Raises what the mirror answered: reading the catalog ends with it."""

@@ -11,11 +11,10 @@ from typing import Any
 
 from eduhub import __version__, clock, logs
 from eduhub.delivery import catalog
-from eduhub.delivery.catalog import SignedHead
 from eduhub.delivery.trust import keyring
 from eduhub.errors import DiskFull, EduHubError
 from eduhub.installation import Installation
-from eduhub.sync import catalog_reading
+from eduhub.sync import catalog_reading, greeting
 from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.allowance.traffic import LINK, NEIGHBOUR
 from eduhub.sync.fetching import fetch
@@ -44,9 +43,9 @@ class Nearby:
         added = 0
         for talk in self._each():
             on_turn()
-            greeting = talk.greet()
+            said = talk.greet()
             try:
-                new = self._read(talk, greeting) if greeting is not None else 0
+                new = self._read(talk, said) if said is not None else 0
             except DiskFull:
                 raise
             except EduHubError as error:
@@ -113,14 +112,14 @@ class Nearby:
                         self._ledger.watch(meter)
                 yield talk
 
-    def _read(self, talk: Conversation, greeting: dict[str, Any]) -> int:
+    def _read(self, talk: Conversation, said: dict[str, Any]) -> int:
         installation = self._installation
         with installation.database.write() as session:
-            known.met(session, talk.candidate.url, greeting["mirror"], greeting["name"], _sequence(greeting))
-            catalog_reading.begin_epoch(session, keyring(session), greeting)
-        if greeting.get("head") is None:
+            known.met(session, talk.candidate.url, said["mirror"], said["name"], _sequence(said))
+            catalog_reading.begin_epoch(session, keyring(session), said)
+        head = greeting.head_in(said)
+        if head is None:
             return 0
-        head = SignedHead.from_json(greeting["head"])
         with installation.database.read() as session:
             ring, state = keyring(session), catalog.state(session)
         if (head.epoch, head.sequence) <= (state.epoch, state.sequence):
@@ -148,8 +147,8 @@ class Nearby:
             known.left_alone(session, candidate.url, why, int(self._installation.steady.now_s()))
 
 
-def _sequence(greeting: dict[str, Any]) -> int:
+def _sequence(said: dict[str, Any]) -> int:
     """How far it says its catalog goes: for people to look at."""
-    head = greeting.get("head")
+    head = said.get("head")
     found = head.get("head", {}).get("sequence") if isinstance(head, dict) and isinstance(head.get("head"), dict) else None
     return found if type(found) is int and 0 <= found < 2**53 else 0

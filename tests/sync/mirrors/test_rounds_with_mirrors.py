@@ -15,7 +15,7 @@ from eduhub.sync.allowance import traffic
 from eduhub.sync.mirrors.models import HeldGrant
 from eduhub.sync.models import FetchState
 from eduhub.sync.releases import holding, machine, offering
-from eduhub.sync.rounds import RoundReport
+from eduhub.sync.round_report import RoundReport
 from tests.sync import releasing
 from tests.sync.mirrors.village import Village, held_parts
 from tests.sync.world import Wire, app_of, noise

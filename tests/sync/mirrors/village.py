@@ -16,6 +16,7 @@ from eduhub.sync.mirrors.choosing import Candidate
 from eduhub.sync.mirrors.conversation import Ways
 from eduhub.sync.mirrors.models import Mirror
 from eduhub.sync.models import Upstream
+from eduhub.sync.round_report import RoundReport
 from tests.sync.world import Hub, Wire, WireCarrier, app_of
 
 MIRROR_URL = "http://mirror.test"
@@ -95,7 +96,7 @@ class Village:
         """The far box's steady clock."""
         return int(self.far.steady.now_s())
 
-    def round(self, on_lost: Callable[[rounds.RoundReport], None] | None = None) -> rounds.RoundReport:
+    def round(self, on_lost: Callable[[RoundReport], None] | None = None) -> RoundReport:
         """A round of the far box, with its hub and whoever it knows."""
         wire = self.hub.wire
         return rounds.run(
