@@ -20,8 +20,6 @@ from eduhub.installation import Installation
 from eduhub.ops.opening import ready
 from eduhub.ops.showing import parts_bar, table
 from eduhub.sync.allowance import allowing, traffic
-from eduhub.sync.boxes import joining
-from eduhub.sync.models import Upstream
 from eduhub.sync.status import box_status, inflow, overview, readiness
 from eduhub.sync.status.overview import Seen
 from eduhub.sync.status.readiness import NEXT, STATES, Readiness
@@ -44,12 +42,9 @@ def status(settings: Settings, *, as_json: bool) -> None:
 
 def of_box(session: Session, installation: Installation) -> dict[str, Any]:
     """The object that `eduhub sync status --json` prints."""
-    node = joining.own_node(session)
-    org_uid = node.org_uid if node is not None else None
-    upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
     now = allowing.standing(session, installation)
-    silent_ms, here = now.silent_ms, inflow.of_box(session, now)
-    ready_now = readiness.at_box(session, org_uid, now.at_ms, here, now)
+    node, upstream, silent_ms, here = now.node, now.upstream, now.silent_ms, inflow.of_box(session, now)
+    ready_now = readiness.at_box(session, now, here)
     now_ms = traffic.now_ms(session, installation.steady)
     day_ms, month_ms = traffic.day_begins_ms(now_ms, here.zone), traffic.month_begins_ms(now_ms, here.zone)
     return {
@@ -59,7 +54,7 @@ def of_box(session: Session, installation: Installation) -> dict[str, Any]:
         "lamp": ready_now.lamp, "days": _days(ready_now), "missing": _missing(session, ready_now),
         "link_bytes": {"today": traffic.used(session, day_ms), "month": traffic.used(session, month_ms)},
         "allowed_bytes": {"day": here.limits.day_bytes, "month": here.limits.month_bytes},
-        "says": box_status.of_box(session, installation, org_uid),
+        "says": box_status.of_box(session, installation),
     }  # fmt: skip
 
 

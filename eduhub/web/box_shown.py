@@ -75,11 +75,11 @@ class BoxPage:
 
 def page_of(session: Session, now: Standing) -> BoxPage:
     """What is known at this moment."""
-    at_ms, here = now.at_ms, inflow.of_box(session, now)
-    ready = readiness.at_box(session, now.org_uid, at_ms, here, now)
+    here = inflow.of_box(session, now)
+    ready = readiness.at_box(session, now, here)
     missing = ready.missing
     return BoxPage(
-        heading(ready), ready.today is not None, _missing(session, ready, here, at_ms),
+        heading(ready), ready.today is not None, _missing(session, ready, here, now.at_ms),
         max(0, len(missing) - MOST_MISSING), [day_row(ready, day) for day in ready.days if day.lessons], here.bytes_s,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from eduhub.sync.models import BoxStatus, StatusSaid
 from eduhub.sync.status import box_status, overview, saying, told
 from tests.questions import counted
 from tests.sync.test_battery import supply
-from tests.sync.world import WEDNESDAY_MS, Hub, School, WireCarrier
+from tests.sync.world import WEDNESDAY_MS, Hub, WireCarrier
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "formats" / "vectors" / "box-status.json").read_bytes())
 STATUS = f"{PREFIX}/status"
@@ -36,9 +36,9 @@ def said(hub: Hub, node_uid: str) -> tuple[dict[str, Any], int] | None:
         return (row.said, row.told_ms) if row is not None else None
 
 
-def of_box(box: Installation, school: School, supplies: Path = Path("/nowhere")) -> dict[str, Any]:
+def of_box(box: Installation, supplies: Path = Path("/nowhere")) -> dict[str, Any]:
     with box.database.read() as session:
-        return box_status.of_box(session, box, school.org, supplies=supplies)
+        return box_status.of_box(session, box, supplies=supplies)
 
 
 def test_what_a_box_says_of_itself_costs_few_questions(hub: Hub, box: Installation) -> None:
@@ -46,7 +46,7 @@ def test_what_a_box_says_of_itself_costs_few_questions(hub: Hub, box: Installati
     hub.join(box, school)
     hub.sync(box)
     with box.database.read() as session, counted(box.database) as questions:
-        box_status.of_box(session, box, school.org)
+        box_status.of_box(session, box)
     assert len(questions) <= 18
 
 
@@ -109,9 +109,9 @@ def test_it_takes_little_room_and_says_a_battery_only_where_there_is_one(hub: Hu
     school = hub.school("Shuanghu")
     hub.join(box, school)
     hub.sync(box)
-    assert "battery" not in of_box(box, school)
+    assert "battery" not in of_box(box)
     supply(tmp_path, "BAT0", type="Battery", capacity="63", status="Discharging")
-    document = of_box(box, school, tmp_path)
+    document = of_box(box, tmp_path)
     assert document["battery"] == {"percent": 63, "charging": False}
     assert len(box_status.packed(VECTORS["document"])) <= 500
     assert told.unpacked(box_status.packed(document)) == document
@@ -125,7 +125,7 @@ def test_it_says_what_the_link_carried_hour_by_hour(hub: Hub, box: Installation)
         at_ms = traffic.now_ms(session, box.steady)
         for hours_ago, size in ((0, 2_000_000), (23, 5_000_000), (24, 7_000_000)):
             traffic.book(session, at_ms - hours_ago * traffic.HOUR_MS, traffic.LINK, {"": Moved(size, 0)})
-    assert of_box(box, school)["hours"] == [5_000, *[0] * 22, 2_000]
+    assert of_box(box)["hours"] == [5_000, *[0] * 22, 2_000]
 
 
 def test_whoever_watches_a_round_is_told_of_every_byte_that_came(hub: Hub, box: Installation) -> None:
@@ -139,9 +139,8 @@ def test_whoever_watches_a_round_is_told_of_every_byte_that_came(hub: Hub, box: 
     assert sum(came) >= report.fetched.bytes > 100_000
 
 
-def test_a_box_that_has_no_time_yet_says_so(hub: Hub, box: Installation) -> None:
-    school = hub.school("Shuanghu")
-    document = of_box(box, school)
+def test_a_box_that_has_no_time_yet_says_so(box: Installation) -> None:
+    document = of_box(box)
     assert (document["clock_ms"], document["lamp"], document["open"]) == (None, "unknown", True)
     assert told.of_document(document).knows_the_time is False
 

@@ -1,5 +1,6 @@
 """A box knows what of the coming school days is here, and what it cannot know it does not say."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -46,9 +47,9 @@ def planned(hub: Hub, school: School, day: str | None, *, position: int = 0, cou
     return lesson_uid
 
 
-def at_box(box: Installation, school: School, *, at_ms: int | None = WEDNESDAY_MS, inflow: Inflow = SLOW) -> Readiness:
+def at_box(box: Installation, *, at_ms: int | None = WEDNESDAY_MS, inflow: Inflow = SLOW) -> Readiness:
     with box.database.read() as session:
-        return readiness.at_box(session, school.org, at_ms, inflow, allowing.standing(session, box))
+        return readiness.at_box(session, replace(allowing.standing(session, box), at_ms=at_ms), inflow)
 
 
 def states(ready: Readiness) -> dict[str, list[str]]:
@@ -71,21 +72,21 @@ def test_what_has_come_is_whole_and_what_the_link_did_not_bring_is_missing_with_
     hub.join(box, school)
     first, second = planned(hub, school, THURSDAY), planned(hub, school, FRIDAY, position=1)
     hub.sync(box)
-    assert states(at_box(box, school)) == {THURSDAY: [WHOLE], FRIDAY: [WHOLE]}
-    assert at_box(box, school).lamp == GREEN
+    assert states(at_box(box)) == {THURSDAY: [WHOLE], FRIDAY: [WHOLE]}
+    assert at_box(box).lamp == GREEN
 
     forget(box, second, floor=True)
-    ready = at_box(box, school)
+    ready = at_box(box)
     assert states(ready) == {THURSDAY: [WHOLE], FRIDAY: [MISSING]}
     assert (ready.coming, ready.lamp) == (THURSDAY, AMBER)
     [missing] = ready.missing
     assert (missing.lesson_uid, missing.held.floor_left, missing.in_s) == (second, 41_400, 41.4)
 
     forget(box, first, floor=True)
-    ready = at_box(box, school)
+    ready = at_box(box)
     assert ready.lamp == RED
     assert [lesson.in_s for lesson in ready.missing] == [41.4, 82.8]  # tomorrow's comes first
-    assert [lesson.in_s for lesson in at_box(box, school, inflow=Inflow(None)).missing] == [None, None]
+    assert [lesson.in_s for lesson in at_box(box, inflow=Inflow(None)).missing] == [None, None]
 
 
 def test_a_lesson_that_can_be_watched_is_useful_while_its_better_video_is_on_its_way(hub: Hub, box: Installation) -> None:
@@ -94,7 +95,7 @@ def test_a_lesson_that_can_be_watched_is_useful_while_its_better_video_is_on_its
     uid = planned(hub, school, THURSDAY)
     hub.sync(box)
     forget(box, uid, floor=False)
-    ready = at_box(box, school)
+    ready = at_box(box)
     assert states(ready) == {THURSDAY: [USEFUL]}
     assert ready.lamp == GREEN
     thursday = ready.of(THURSDAY)
@@ -111,7 +112,7 @@ def test_what_was_planned_and_is_not_published_or_taken_back_cannot_come_and_is_
         session.get_one(Lesson, taken_back).state = "withdrawn"
         session.get_one(Lesson, draft).state = "draft"
     hub.sync(box)
-    ready = at_box(box, school)
+    ready = at_box(box)
     assert states(ready) == {WEDNESDAY: [TAKEN_BACK], "": [NOT_PUBLISHED]}
     assert ready.lamp == AMBER
     assert ready.missing == []
@@ -123,7 +124,7 @@ def test_a_box_that_does_not_know_what_day_it_is_counts_its_whole_plan_and_says_
     planned(hub, school, "2026-03-02")
     planned(hub, school, "2027-03-02", position=1)
     hub.sync(box)
-    ready = at_box(box, school, at_ms=None)
+    ready = at_box(box, at_ms=None)
     assert (ready.today, ready.coming, ready.lamp) == (None, None, UNKNOWN)
     assert states(ready) == {"": [WHOLE, WHOLE]}
 
@@ -132,7 +133,7 @@ def test_nothing_planned_is_no_lamp(hub: Hub, box: Installation) -> None:
     school = hub.school("Shuanghu")
     hub.join(box, school)
     hub.sync(box)
-    ready = at_box(box, school)
+    ready = at_box(box)
     assert ready.lamp == NOTHING
     assert [day.day for day in ready.days] == [WEDNESDAY, THURSDAY, FRIDAY, MONDAY, "2026-12-01"]
 
@@ -145,7 +146,7 @@ def test_a_box_asks_few_questions_however_long_the_plan_is(hub: Hub, box: Instal
         planned(hub, school, FRIDAY, position=position, course=course)
     hub.sync(box)
     with box.database.read() as session, counted(box.database) as questions:
-        readiness.at_box(session, school.org, WEDNESDAY_MS, SLOW, allowing.standing(session, box))
+        readiness.at_box(session, allowing.standing(session, box), SLOW)
     assert len(questions) <= 12
 
 
@@ -193,5 +194,5 @@ def test_a_wall_clock_has_no_part_in_it(hub: Hub, box: Installation) -> None:
     hub.join(box, school)
     hub.sync(box)
     late = int(datetime(2026, 11, 25, 23, 59, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp() * 1000)
-    assert at_box(box, school, at_ms=late).today == WEDNESDAY
-    assert at_box(box, school, at_ms=late + 60_000).today == THURSDAY
+    assert at_box(box, at_ms=late).today == WEDNESDAY
+    assert at_box(box, at_ms=late + 60_000).today == THURSDAY

@@ -51,5 +51,5 @@ def test_a_box_tells_its_hub_the_rules_that_it_goes_by(hub: Hub, box: Installati
         policies.set_site(session, session.get_one(Site, school.site), ceiling_kbit_s=64, month_mb=3000, windows="22:00-06:00")
     hub.sync(box)
     with box.database.read() as session:
-        said = box_status.of_box(session, box, school.org)
+        said = box_status.of_box(session, box)
     assert said["policy"] == "rate=64 month=3000 hours=22:00-06:00"

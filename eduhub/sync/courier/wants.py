@@ -93,7 +93,7 @@ def make(session: Session, installation: Installation, upstream: Upstream) -> by
         "incarnations": [[name, _acknowledged(session, name)] for name in outbox.incarnations(session)],
         "pages": len(applying.kept_pages(session)), "waiting": outbox.waiting(session), "free": room.free(installation.settings.data_dir),
         **_held(session), "program": program.said(session, installation.blobs),
-        "status": box_status.of_box(session, installation, session.get_one(Node, upstream.node_uid).org_uid),
+        "status": box_status.of_box(session, installation),
     }  # fmt: skip
     signature = installation.keys.node_signing.sign(FORMAT, canonical(document))
     return canonical({"want": document, "signature": signature.as_json()})

@@ -21,7 +21,9 @@ from eduhub.sync.releases.fetching import Offered
 # Where the launcher writes (eduhub/ops/launching/), which lies above this room; a test holds them together.
 JOURNAL, LOCK = "journal.json", "launch.lock"
 
-NOTHING, COMING, READY, FAILED, BY_HAND, UNFIT, IN = "nothing", "coming", "ready", "failed", "by_hand", "unfit", "in"
+COMING, READY, FAILED, BY_HAND, UNFIT = word.STAGES
+NOTHING = "nothing"  # that it could tell its hub
+_IN = "in"  # how a change over ended well, in the journal
 _TRIES_OF_A_CUT_ONE = 3
 
 
@@ -98,7 +100,7 @@ def failure(folder: Path, name: str) -> str | None:
     """Why a version is not tried again: tables, unwell, died, no_copy or cut; None: it may be."""
     found = journal(folder)
     last, tries = found.get("last"), found.get("tries")
-    if not isinstance(last, dict) or last.get("to") != name or last.get("ended") == IN:
+    if not isinstance(last, dict) or last.get("to") != name or last.get("ended") == _IN:
         return None
     why = str(last.get("why"))
     if why == "no_room":

@@ -6,8 +6,8 @@ This module must not know how a box finds it out (`state`).
 import re
 from dataclasses import dataclass
 
-COMING, READY, FAILED, BY_HAND, UNFIT = "coming", "ready", "failed", "by_hand", "unfit"
-_FORM = re.compile(r"(coming|ready|failed|by_hand|unfit) ([0-9.]{1,20})(?: ([a-z_0-9]{1,20}))?")
+COMING, READY, FAILED, BY_HAND, UNFIT = STAGES = ("coming", "ready", "failed", "by_hand", "unfit")
+_FORM = re.compile(rf"({'|'.join(STAGES)}) ([0-9.]{{1,20}})(?: ([a-z_0-9]{{1,20}}))?")
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,19 @@ FORMAT = "eduhub-box-status/1"
 HOURS = 24
 
 
-def of_box(session: Session, installation: Installation, org_uid: str | None, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
+def of_box(session: Session, installation: Installation, *, supplies: Path = battery.FOLDER) -> dict[str, Any]:
     """What this box has to say now."""
     now = allowing.standing(session, installation)
-    at_ms, here = now.at_ms, inflow.of_box(session, now)
-    ready = readiness.at_box(session, org_uid, at_ms, here, now)
+    here = inflow.of_box(session, now)
+    ready = readiness.at_box(session, now, here)
     left = ready.queue
     disk, charge = shutil.disk_usage(installation.settings.data_dir), battery.read(supplies)
     found: dict[str, Any] = {
-        "format": FORMAT, "made_steady_s": int(installation.steady.now_s()), "clock_ms": at_ms, "version": __version__,
+        "format": FORMAT, "made_steady_s": int(installation.steady.now_s()), "clock_ms": now.at_ms, "version": __version__,
         "lamp": ready.lamp, "days": days_of(ready), "disk": {"free": disk.free, "total": disk.total},
         "backlog": _backlog(session, installation), "rate": None if here.bytes_s is None else round(here.bytes_s),
         "left": {"lessons": len(left), "bytes": sum(row.floor_left + row.rest for row in left)},
-        "open": inflow.is_open(here, at_ms, ready.today),
+        "open": inflow.is_open(here, now.at_ms, ready.today),
     }  # fmt: skip
     release = release_state.word_here(session, installation)
     if release is not None:

@@ -185,22 +185,22 @@ def with_times(ready: Readiness, queue: Sequence[ToCome], inflow: Inflow, at_ms:
 # --- looked up ----------------------------------------------------------------------
 
 
-def at_box(session: Session, org_uid: str | None, at_ms: int | None, inflow: Inflow, now: Standing) -> Readiness:
-    """The readiness of this box for a school (None: for whatever is planned here) at a schedule time; six questions."""
-    today = schedule_clock.day(now.time_zone, at_ms)
+def at_box(session: Session, now: Standing, inflow: Inflow) -> Readiness:
+    """The readiness of this box for its school (where it has none: for whatever is planned here); six questions."""
+    today = schedule_clock.day(now.time_zone, now.at_ms)
     if today is None:
-        planned, days = _planned(org_uid), []
+        planned, days = _planned(now.org_uid), []
         places = [replace(place, day=NEXT) for place in _places(session, planned)]
     else:
         until = (date.fromisoformat(today) + timedelta(days=DAYS - 1)).isoformat()
-        planned = _planned(org_uid).where(PlanRow.day.is_(None) | PlanRow.day.between(today, until))
+        planned = _planned(now.org_uid).where(PlanRow.day.is_(None) | PlanRow.day.between(today, until))
         places = _places(session, planned)
         days = school_days(now.calendar, today, (place.day for place in places if place.day))
     left = _left(session)
     wished = wishes.alive(session)
     ready = judged(places, _held(session, planned, left), days, today)
     coming = _queue(session, now, today, left, wished)
-    return replace(with_times(ready, coming, inflow, at_ms), queue=tuple(coming), wished=frozenset(wished))
+    return replace(with_times(ready, coming, inflow, now.at_ms), queue=tuple(coming), wished=frozenset(wished))
 
 
 def _planned(org_uid: str | None) -> Select[str]:

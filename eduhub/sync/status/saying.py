@@ -30,7 +30,7 @@ def say(installation: Installation, link: Link) -> bool:
         since_s = AT_LATEST_S if before is None else now_s - before.said_steady_s
         if node is None or since_s < AT_SOONEST_S:
             return False
-        document = box_status.of_box(session, installation, node.org_uid)
+        document = box_status.of_box(session, installation)
     said = {} if before is None else before.said
     if since_s < AT_LATEST_S and material(document) == material(said):
         return False
