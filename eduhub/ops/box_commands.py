@@ -80,11 +80,11 @@ def revoke(settings: Settings, name: str, lost: bool) -> None:
     with _hub(settings) as installation, changes.writing(installation.database) as session:
         found = replacing.find(session, name)
         audit.note(session, "sync.lose_box" if lost else "sync.revoke_box", by_uid=None, org_uid=found.org_uid, subject_uid=found.uid)
-        if not lost:
-            losing.shut_out(session, installation, found)
-            ended = 0
+        ended = 0
+        if lost:
+            ended = losing.lose(session, installation, found)
         else:
-            ended = losing.lose(session, installation, found).cards
+            losing.shut_out(session, installation, found)
     click.echo(f"The box {name} is shut out.")
     if lost:
         click.echo(f"Cards that open nothing any more: {ended}. The school's admin finds a button on their first page that prints new ones.")

@@ -9,13 +9,12 @@ import tempfile
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import select
 
 from eduhub.errors import BadFormat, CertificateNotMade
 from eduhub.installation import JobContext
 from eduhub.jobs import queue
 from eduhub.sync.boxes import certificates, joining
-from eduhub.sync.models import BoxCertificate, Upstream
+from eduhub.sync.models import BoxCertificate
 
 KIND = "sync.certify"
 TAKES_AT_MOST_S = 900  # a DNS record has to be seen all over the world
@@ -66,7 +65,6 @@ def _run(arguments: list[str], folder: Path) -> None:
 def fetch(context: JobContext) -> None:
     """Node: ask whether there is a certificate for this box."""
     with context.installation.database.read() as session:
-        node = joining.own_node(session)
-        upstream = session.scalars(select(Upstream).order_by(Upstream.priority)).first()
+        upstream, node = joining.own(session)
     if node is not None and upstream is not None:
         certificates.ask_over_own_line(context.installation, upstream.url, node)

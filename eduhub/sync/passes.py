@@ -24,7 +24,7 @@ def for_node(session: Session, installation: Installation, node: Node, asked: An
     """{"passes": {package: pass}, "refused": [package]}: a refused one may be granted later."""
     if not isinstance(asked, list) or len(asked) > MAX_ASKED or not all(isinstance(name, str) for name in asked):
         raise BadFormat(f"passes are asked for at most {MAX_ASKED} packages")
-    path = grants.places(session, node.org_uid)
+    around = grants.organisations_around(session, node.org_uid)
     expires_steady_s = installation.steady.now_s() + LASTS_S
     granted, refused = {}, []
     for package_id in dict.fromkeys(asked):
@@ -33,7 +33,7 @@ def for_node(session: Session, installation: Installation, node: Node, asked: An
             continue
         package = session.get(PackageRow, package_id)
         course = session.get(Course, package.course_uid) if package and package.course_uid else None
-        if package is None or package.withdrawn or course is None or not audience.reaches(course, path):
+        if package is None or package.withdrawn or course is None or not audience.reaches(course, around):
             refused.append(package_id)
             continue
         granted[package_id] = _pass(installation, node, package_id, expires_steady_s)

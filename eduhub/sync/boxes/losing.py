@@ -3,8 +3,6 @@
 What a stolen box holds is written in docs/when-a-box-is-lost.md. This module must not know pages.
 """
 
-from dataclasses import dataclass
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -16,20 +14,13 @@ from eduhub.sync.boxes import nodes
 from eduhub.sync.models import Node, StreamRow
 
 
-@dataclass(frozen=True)
-class Lost:
-    """What shutting a lost box out has ended."""
-
-    cards: int
-
-
 def shut_out(session: Session, installation: Installation, node: Node) -> None:
     """Nothing of this box is taken any more, and nothing is given to it, from now on and for good."""
     nodes.revoke(session, installation, node.uid, organisations.today(session, node.org_uid))
 
 
-def lose(session: Session, installation: Installation, node: Node) -> Lost:
-    """The same, and every card whose hash this box may hold opens nothing any more, here or at another box.
+def lose(session: Session, installation: Installation, node: Node) -> int:
+    """The same, and every card whose hash this box may hold opens nothing any more, here or at another box; how many those are.
 
     Those are the cards that the school's stream ever told of: also of children who have left since, because nobody knows
     whether the box has read that. Tokens for the hub that children hold at home never were in a stream, and stay good.
@@ -45,4 +36,4 @@ def lose(session: Session, installation: Installation, node: Node) -> Lost:
     ).all()
     for uid in cards:
         credentials.revoke(session, uid)
-    return Lost(len(cards))
+    return len(cards)

@@ -44,7 +44,7 @@ class Grant:
     until_ms: int
 
 
-def places(session: Session, org_uid: str) -> set[str]:
+def organisations_around(session: Session, org_uid: str) -> set[str]:
     """The organisations whose courses the boxes of one may have: those above it; for a region, a county mirror, those below too."""
     found = {str(uid) for uid in organisations.path(session, org_uid)}
     if organisations.is_region(session, org_uid):
@@ -57,7 +57,7 @@ def places(session: Session, org_uid: str) -> set[str]:
 
 def make(session: Session, installation: Installation, node: Node) -> dict[str, Any]:
     """A grant for a node, as {"grant", "signature"}. Raises KeyMissing where no publishing key is."""
-    around = places(session, node.org_uid)
+    around = organisations_around(session, node.org_uid)
     now_ms = clock.now_ms()
     grant = {
         "format": FORMAT, "hub": keyring(session).hub_uid, "node": node.uid, "org": node.org_uid,

@@ -60,7 +60,7 @@ class Sight:
         self._session, self._org_uid, self._today = session, org_uid, today
         self.path = [str(uid) for uid in organisations.path(session, org_uid)]
         # The box of a region is a mirror for the schools below: it sees their courses, and of nobody who learns or works.
-        self._reached = grants.places(session, org_uid)
+        self._reached = grants.organisations_around(session, org_uid)
         self._is_region = organisations.is_region(session, org_uid)
         self._groups = select(Group.uid).where(Group.org_uid == org_uid)
         self._own_courses = select(Course.uid).where(Course.org_uid == org_uid)

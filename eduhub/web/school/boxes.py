@@ -104,7 +104,7 @@ def _shut_out(org_uid: str, node_uid: str, *, lost: bool) -> ResponseReturnValue
             return redirect(f"{page}?wrong=name#shut-out", 303)
         ended = 0
         if lost:
-            ended = losing.lose(session, guard.here(), node).cards
+            ended = losing.lose(session, guard.here(), node)
         else:
             losing.shut_out(session, guard.here(), node)
         note(session, "sync.lose_box" if lost else "sync.report_stolen", org_uid, node.uid)
