@@ -1,6 +1,7 @@
 """The file in which a release leaves the machine where it was built: its manifest, then its wheels, in the manifest's order.
 
 Nothing of it is believed here but what its own manifest says; who signs it looks at that. See docs/formats/releases.md.
+This module must not know keys or the store.
 """
 
 import io

@@ -2,6 +2,7 @@
 
 Nothing of a release is unpacked before its signature and the hash of every wheel fit; pip checks the hashes once more,
 and asks no network. An environment without `release.json`, which comes last, is none, and is made anew.
+This module must not know when it is time to (`release_job`).
 """
 
 import json

@@ -2,6 +2,7 @@
 
 When all of it is here it is installed beside what runs; when school is over and nobody watches, the launcher is asked to
 change over. One that did not work is not tried again: the operator offers another.
+This module must not know how a release is installed (`release_install`).
 """
 
 from eduhub import __version__, logs

@@ -1,6 +1,7 @@
 """`eduhub release look`: does what serves on this machine work? The launcher asks it before and after a version takes over.
 
 Looked at are the pages, the database, the worker's beat, and a part of a lesson that should be here.
+This module must not know what is done about it (`launching`).
 """
 
 from http import HTTPStatus

@@ -1,6 +1,7 @@
 """Lay a box out for versions that come by themselves: their folder, the launcher, and the version that runs now as the first.
 
 See docs/updates.md.
+This module must not know how one version takes over from another (`launching`).
 """
 
 import io

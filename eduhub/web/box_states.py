@@ -1,4 +1,7 @@
-"""Boxes as pages show them: which school's, and when they were last heard of."""
+"""Boxes as pages show them: which school's, and when they were last heard of.
+
+This module must not know routes.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

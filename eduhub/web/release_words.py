@@ -1,4 +1,7 @@
-"""How far a box is with a new version, as its own word says it: for the operator."""
+"""How far a box is with a new version, as its own word says it: for the operator.
+
+This module must not know tables or routes.
+"""
 
 from flask_babel import gettext
 

@@ -1,4 +1,7 @@
-"""Files that are whole or not there, whatever cut their writing: for the launcher, which knows nothing but the standard library."""
+"""Files that are whole or not there, whatever cut their writing: for the launcher, which knows nothing but the standard library.
+
+This module must not know versions or steps.
+"""
 
 import errno
 import json

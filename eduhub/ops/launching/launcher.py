@@ -6,6 +6,7 @@ Of a version the launcher knows only four things: `bin/eduhub serve`, `bin/eduhu
 Each step is written into the journal, and synced, before it begins. Whatever cuts it short, the next start ends
 in the old version on its own tables, or, once the new one has proved itself, in the new one. Until then nobody reaches the
 new one, so its tables can be thrown away; from then on they never are. See docs/decisions/0022 and docs/formats/releases.md.
+This module must not know processes or signals (`processes`).
 """
 
 import contextlib

@@ -3,6 +3,7 @@
 Node: `ask` sends a request for `<name>.<domain>` and installs what comes back, when it fits the key and the name. It needs no
 clock: the hub says when a new one is due, by making it. Hub: `take_request`, `begin_due`, `keep`; who runs the program is
 `ops/certify_job.py`. See docs/formats/nodes.md and docs/box-certificates.md.
+This module must not know the program or the authority.
 """
 
 import os

@@ -5,6 +5,7 @@ hub holds of the old one is told to the new one when it joins, and again until i
 
 Hub: `old_of`, `take_over`, `report`. Node: `read`, `keep`, `ask_again`, `held`, `in_words`. The codes are `nodes.py`'s.
 See docs/formats/nodes.md.
+This module must not know HTTP or pages.
 """
 
 from dataclasses import dataclass

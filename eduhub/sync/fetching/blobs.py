@@ -4,6 +4,7 @@ A receiver (`carrier.Receiver`) of what any carrier brings: connections, or a co
 which they are wanted, several at once; a piece list is asked for one blob ahead of the blob it belongs to.
 
 What is wrong with one blob is its own fault: it is left for the next round, and the others go on.
+This module must not know how bytes travel (`transfer`), nor why a blob is wanted (`wanted`).
 """
 
 import contextlib

@@ -1,4 +1,7 @@
-"""Node: how long a bad link is waited for. Measured in docs/decisions/0016."""
+"""Node: how long a bad link is waited for. Measured in docs/decisions/0016.
+
+This module must not know who waits.
+"""
 
 LEAST_WAIT_S, MAX_WAIT_S = 0.5, 30.0
 

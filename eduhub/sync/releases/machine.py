@@ -1,4 +1,7 @@
-"""What kind of machine this is, for wheels: the Python, the system and the processor."""
+"""What kind of machine this is, for wheels: the Python, the system and the processor.
+
+This module must not know releases.
+"""
 
 import platform
 import sys

@@ -2,6 +2,7 @@
 
 School is over, by the schedule clock, and for half an hour nobody has watched or answered anything. Where the schedule
 clock is unknown, class hours count as over (decision 17); what the children do is told by running time alone.
+This module must not know what waits for it.
 """
 
 from sqlalchemy import select

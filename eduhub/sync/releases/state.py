@@ -1,6 +1,7 @@
 """Node: how far this box is with the version it is offered, for pages and for what it tells the hub.
 
 What the launcher did stands in its journal; this module reads it, and writes nothing.
+This module must not know pages, nor the launcher's program.
 """
 
 import fcntl

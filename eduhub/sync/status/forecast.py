@@ -1,7 +1,7 @@
 """When bytes that are still to come will be here: by the measured rate, and by what the school allows and has used.
 
 Pure: whoever asks hands in what was measured. A forecast is in seconds from now, because a box may not know what time
-it is; None says that nobody can tell.
+it is; None says that nobody can tell. This module must not know databases.
 """
 
 from collections.abc import Callable, Iterator
