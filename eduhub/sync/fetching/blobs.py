@@ -166,7 +166,7 @@ class Blobs:
             self._reveal(blob)
             del self._blobs[blob.sha256]
             return False
-        blob.part = PartFile(self._work, blob.sha256, blob.bytes).__enter__()
+        blob.part = PartFile(self._work, blob.sha256, blob.bytes).open()
         self._by_path[blob.path] = blob
         if blob.pieces is None:
             blob.part.check_by(None)
@@ -260,7 +260,7 @@ class Blobs:
         if self._by_path.pop(blob.path, None) is not None and blob.part is not None:
             if self.is_wary:
                 blob.part.forget_unproved()
-            blob.part.__exit__()
+            blob.part.close()
             self.bad_pieces += blob.part.bad_pieces
 
     def _note(self, parts: Iterable[PartFile]) -> None:

@@ -5,6 +5,7 @@ This module must not know connections, nor who set the ceiling.
 
 from collections.abc import Callable
 
+BYTES_S = 125.0  # of a kbit/s
 # So much may come at once after a pause: less, and the pauses between reads are longer than the clock's tick.
 BURST_S = 0.5
 LEAST_BYTES = 4096
@@ -53,4 +54,4 @@ class Pace:
 
     def _bytes_s(self) -> float | None:
         ceiling = self._ceiling_kbit_s()
-        return None if ceiling is None else ceiling * 125.0
+        return None if ceiling is None else ceiling * BYTES_S

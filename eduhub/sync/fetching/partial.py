@@ -48,7 +48,13 @@ class PartFile:
         self._guessed: set[int] = set()  # pieces that may be here: a kill left no note
 
     def __enter__(self) -> "PartFile":
-        """Open it with what is there. Raises DiskFull."""
+        return self.open()
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def open(self) -> "PartFile":
+        """Begin with what is there. Raises DiskFull."""
         with disk_full_named():
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
@@ -63,7 +69,8 @@ class PartFile:
                 raise
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def close(self) -> None:
+        """Write down how far it has come. Safe to repeat."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -8,10 +8,7 @@ This module must not know HTTP, nor how a box numbers its rows beyond 'one after
 See docs/formats/outbox.md.
 """
 
-import gzip
-import io
 import json
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +25,7 @@ from eduhub.schools.models import Enrolment
 from eduhub.sync.homeward import arrivals, outbox, rights
 from eduhub.sync.models import InboxState, Node
 from eduhub.sync.school_stream import placing
+from eduhub.sync.unpacking import unpacked
 from eduhub.uids import parse_uid
 
 log = logs.logger(__name__)
@@ -53,14 +51,7 @@ def unpack(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_PACKED_BYTES:
         raise BadFormat(f"a batch has at most {MAX_PACKED_BYTES} bytes")
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
-            text = packed.read(MAX_UNPACKED_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadFormat("not gzip") from error
-    if len(text) > MAX_UNPACKED_BYTES:
-        raise BadFormat("a batch that unpacks to too much")
-    try:
-        found = json.loads(text)
+        found = json.loads(unpacked(body, MAX_UNPACKED_BYTES))
     except (ValueError, RecursionError) as error:
         raise BadFormat("a batch is JSON") from error
     fits = isinstance(found, dict) and found.get("format") == outbox.FORMAT and isinstance(found.get("rows"), list)

@@ -11,11 +11,11 @@ from eduhub.errors import EduHubError, LinkDown, NodeRefused, NotFound
 from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.carrier import Carrier, Receiver
 from eduhub.sync.fetching.connection import Range
+from eduhub.sync.fetching.pace import BYTES_S
 from eduhub.sync.mirrors.choosing import LIED, REFUSED, SILENT, SLOW
 from eduhub.sync.mirrors.slowness import Slowness
 
 NEAR_RANGE_BYTES = 1 << 20
-_BYTES_S = 125.0  # of a kbit/s
 MOST_WRONG = 3  # pieces: a network flips a bit now and then, and TCP lets one in many thousands through
 
 
@@ -84,7 +84,7 @@ class _Watched:
 
     def _look(self, count: int) -> None:
         ceiling = self._ceiling_kbit_s()
-        if self._slowness.is_slow(clock.monotonic_s(), count, None if ceiling is None else ceiling * _BYTES_S):
+        if self._slowness.is_slow(clock.monotonic_s(), count, None if ceiling is None else ceiling * BYTES_S):
             raise _LeftAlone(SLOW)
 
     def _judge(self) -> None:

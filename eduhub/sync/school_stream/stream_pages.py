@@ -4,8 +4,6 @@ This module must not know the database, nor what the entries of a page mean. See
 """
 
 import gzip
-import io
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ from eduhub.errors import BadFormat
 from eduhub.signing import Signature, SigningKey, canonical, parse_canonical, seal, unseal
 from eduhub.sync.models import Node
 from eduhub.sync.school_stream.streams import FORMAT
+from eduhub.sync.unpacking import unpacked
 
 MAX_UNPACKED_BYTES = 2 << 20
 
@@ -40,11 +39,7 @@ def sealed_page(payload: bytes, key: SigningKey, node: Node) -> bytes:
 
 def open_page(sealed: bytes, sealing_seed: bytes, ring: Keyring) -> OpenedPage:
     """Node: the page in some sealed bytes. Raises BadSignature, BadFormat."""
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(unseal(sealing_seed, FORMAT, sealed))) as packed:
-            signed = packed.read(MAX_UNPACKED_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadFormat("a page is packed with gzip") from error
+    signed = unpacked(unseal(sealing_seed, FORMAT, sealed), MAX_UNPACKED_BYTES)
     found = parse_canonical(signed, max_bytes=MAX_UNPACKED_BYTES)
     if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
         raise BadFormat("not a signed page")

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from eduhub import clock
 from eduhub.sync.allowance.budgets import MINUTES_OF_A_DAY, Limits, Used, Window, judge
+from eduhub.sync.fetching.pace import BYTES_S
 
 HORIZON_DAYS = 60  # what would come later than that has no day that is worth saying
 _DAY_S = 86_400.0
-_BYTES_S = 125  # of a kbit/s
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _classes(inflow: Inflow, local: datetime) -> tuple[Window, ...]:
 
 
 def _rate(measured: float, ceiling_kbit_s: int | None) -> float:
-    return measured if ceiling_kbit_s is None else min(measured, float(ceiling_kbit_s * _BYTES_S))
+    return measured if ceiling_kbit_s is None else min(measured, ceiling_kbit_s * BYTES_S)
 
 
 def _minute(at_ms: int, zone: str) -> int:

@@ -6,10 +6,7 @@ link the newest is what comes; a stick may bring what is older than that, and th
 This module must not know how a document is made (`box_status`), nor pages.
 """
 
-import gzip
-import io
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +16,7 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.changes.values import check_plain
 from eduhub.errors import BadFormat, BadInput
+from eduhub.sync import unpacking
 from eduhub.sync.models import BoxStatus
 from eduhub.sync.status import readiness
 from eduhub.sync.status.box_status import FORMAT
@@ -34,15 +32,7 @@ def unpacked(body: bytes) -> dict[str, Any]:
     """The document in what was sent, as `read` lets it through. Raises BadFormat."""
     if len(body) > MAX_BYTES:
         raise BadFormat(f"what a box says of itself has at most {MAX_BYTES} bytes")
-    text = body
-    if body[:2] == _GZIP:
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
-                text = file.read(MAX_UNPACKED_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise BadFormat("not gzip") from error
-    if len(text) > MAX_UNPACKED_BYTES:
-        raise BadFormat("what a box says of itself unpacks to too much")
+    text = unpacking.unpacked(body, MAX_UNPACKED_BYTES) if body[:2] == _GZIP else body
     try:
         return read(json.loads(text))
     except (ValueError, RecursionError) as error:
