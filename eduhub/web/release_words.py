@@ -5,25 +5,25 @@ This module must not know tables or routes.
 
 from flask_babel import gettext
 
-from eduhub.sync.releases import word
-from eduhub.sync.releases.word import Word
+from eduhub.sync.releases import state_word
+from eduhub.sync.releases.state_word import Word
 from eduhub.web import languages
 from eduhub.web.states import State
 
 
 def of(said: Word) -> State:
     """A box's word, for the operator."""
-    if said.stage == word.COMING:
+    if said.stage == state_word.COMING:
         share = int(said.more) if said.more and said.more.isdigit() else 0
         return State(gettext("is coming, %(share)s %% are there", share=min(99, share)), "wait", "slow")
-    if said.stage == word.READY:
+    if said.stage == state_word.READY:
         return State(gettext("is put in when school is over"), "wait", "slow")
-    if said.stage == word.BY_HAND:
+    if said.stage == state_word.BY_HAND:
         return State(gettext("is there; no launcher runs on the box"), "no", "bad")
-    if said.stage == word.UNFIT:
+    if said.stage == state_word.UNFIT:
         needs_another = gettext("another version has to be put in before it")
         return State(needs_another if said.more == "step" else gettext("was not made for a machine like this box's"), "no", "bad")
-    if said.stage == word.FAILED:
+    if said.stage == state_word.FAILED:
         return State(languages.in_a_row(gettext("It did not work, and the version before goes on."), _why(said.more)), "no", "bad")
     return State(gettext("not heard of yet"), "wait")
 

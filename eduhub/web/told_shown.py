@@ -10,7 +10,7 @@ from flask_babel import gettext, ngettext
 
 from eduhub.sync.allowance import rules_word
 from eduhub.sync.allowance.policies import MB
-from eduhub.sync.releases import word
+from eduhub.sync.releases import state_word
 from eduhub.sync.status import readiness
 from eduhub.sync.status.overview import AMBER, GREEN, NOT_KNOWN, RED, SHUT_OUT, Seen
 from eduhub.sync.status.readiness import NEXT
@@ -154,7 +154,7 @@ def plot(told: Told) -> LinkPlot | None:
 
 def update(told: Told) -> State | None:
     """How far it is with another version of the program, with the version."""
-    said = word.read(told.release)
+    said = state_word.read(told.release)
     if said.stage is None or said.version is None:
         return None
     state = release_words.of(said)

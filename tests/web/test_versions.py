@@ -12,7 +12,7 @@ from eduhub.delivery import keys
 from eduhub.delivery.models import ReleaseRow
 from eduhub.installation import Installation
 from eduhub.sync.models import BoxStatus, Node, NodeContact
-from eduhub.sync.releases import state, word
+from eduhub.sync.releases import state_word
 from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.uids import new_uid
 from tests.sync import releasing
@@ -102,9 +102,8 @@ def test_a_place_that_is_none_is_refused(tenzin: Reader, installation: Installat
 
 
 def test_every_word_that_a_box_says_is_read_again() -> None:
-    for stage in (word.COMING, word.READY, word.FAILED, word.BY_HAND):
-        assert word.read(word.write(stage, NEW)) == word.Word(stage, NEW)
-        assert word.read(word.write(stage, NEW, "unwell")) == word.Word(stage, NEW, "unwell")
-    assert {word.COMING, word.READY, word.FAILED, word.BY_HAND} == {state.COMING, state.READY, state.FAILED, state.BY_HAND}
+    for stage in (state_word.COMING, state_word.READY, state_word.FAILED, state_word.BY_HAND):
+        assert state_word.read(state_word.write(stage, NEW)) == state_word.Word(stage, NEW)
+        assert state_word.read(state_word.write(stage, NEW, "unwell")) == state_word.Word(stage, NEW, "unwell")
     for other in (None, 7, "", "failed", "failed <b>", "in 0.4.0"):
-        assert word.read(other) == word.Word()
+        assert state_word.read(other) == state_word.Word()

@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 from eduhub import __version__
 from eduhub.delivery import release
 from eduhub.installation import Installation
-from eduhub.sync.releases import fetching, holding, machine, word
+from eduhub.sync.releases import fetching, holding, machine, state_word
 from eduhub.sync.releases.fetching import Offered
 
 # Where the launcher writes (eduhub/ops/launching/), which lies above this room; a test holds them together.
 JOURNAL, LOCK = "journal.json", "launch.lock"
 
-COMING, READY, FAILED, BY_HAND, UNFIT = word.STAGES
+COMING, READY, FAILED, BY_HAND, UNFIT = state_word.STAGES
 NOTHING = "nothing"  # that it could tell its hub
 _IN = "in"  # how a change over ended well, in the journal
 _TRIES_OF_A_CUT_ONE = 3
@@ -72,7 +72,7 @@ def word_here(session: Session, installation: Installation) -> str | None:
     if now.offered is None:
         return None
     share = str(100 * (now.bytes_all - now.bytes_left) // now.bytes_all) if now.bytes_all else "0"
-    return word.write(now.stage, now.offered, share if now.stage == COMING else now.why)
+    return state_word.write(now.stage, now.offered, share if now.stage == COMING else now.why)
 
 
 def _bytes_left(installation: Installation, found: Offered) -> tuple[int, int]:

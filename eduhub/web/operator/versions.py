@@ -22,7 +22,7 @@ from eduhub.http import caches
 from eduhub.schools import organisations
 from eduhub.schools.models import Organisation
 from eduhub.sync.models import Node
-from eduhub.sync.releases import offering, word
+from eduhub.sync.releases import offering, state_word
 from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.sync.status import overview
 from eduhub.sync.status.overview import Seen
@@ -149,7 +149,7 @@ def _offer_line(
 ) -> OfferLine:
     mine = [box for box in boxes if (found := counting[box.node_uid]) is not None and found.uid == row.uid]
     place = gettext("Box %(name)s", name=node_names.get(row.node_uid, "")) if row.node_uid else names.get(row.org_uid, "")
-    failed = sum(word.read(box.told.release if box.told else None).stage == word.FAILED for box in mine)
+    failed = sum(state_word.read(box.told.release if box.told else None).stage == state_word.FAILED for box in mine)
     return OfferLine(row.uid, place, row.version, row.paused, len(mine), sum(_runs(box, row) for box in mine), failed)
 
 
@@ -167,5 +167,5 @@ def _box_line(box: Seen, row: ReleaseOffer | None) -> BoxLine:
         return BoxLine(box, row.version, State(gettext("runs it"), "done", "good"))
     if row.paused:
         return BoxLine(box, row.version, State(gettext("held back"), "wait"))
-    said = word.read(box.told.release if box.told else None)
-    return BoxLine(box, row.version, release_words.of(said if said.version == row.version else word.Word()))
+    said = state_word.read(box.told.release if box.told else None)
+    return BoxLine(box, row.version, release_words.of(said if said.version == row.version else state_word.Word()))

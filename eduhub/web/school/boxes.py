@@ -17,7 +17,7 @@ from eduhub.schools.models import Organisation
 from eduhub.sync.boxes import losing, nodes
 from eduhub.sync.homeward import arrivals
 from eduhub.sync.models import Node, NodeContact
-from eduhub.sync.releases import word
+from eduhub.sync.releases import state_word
 from eduhub.sync.status import overview
 from eduhub.web import box_states, release_words, told_shown
 from eduhub.web.edge import note, reading, row_of, today, writing
@@ -121,7 +121,7 @@ def _said(session: Session, node: Node, day: str) -> dict[str, object]:
     seen = next((box for box in overview.of(session, [node.org_uid]) if box.node_uid == node.uid), None)
     if seen is None or seen.told is None:
         return {"said": None}
-    update = word.read(seen.told.release)
+    update = state_word.read(seen.told.release)
     return {
         "update": update, "update_state": release_words.of(update),
         "said": told_shown.line_of(seen, now_ms), "told": seen.told, "said_days": told_shown.days_of(seen.told, day),
