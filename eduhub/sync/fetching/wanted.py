@@ -135,14 +135,12 @@ def _is_allowed(row: Wanted, rules: Rules) -> bool:
     return word != policies.PLANNED or row.when.rank < UNPLANNED
 
 
-def wanted_packages(
-    session: Session, org_uid: str, today: str | None, rules: Rules | None = None, wishes: Sequence[str] = ()
-) -> dict[str, str]:
-    """The packages this box should hold, with the course of each, in the order of `lessons`."""
-    return {row.package_id: row.course_uid for row in lessons(session, org_uid, today, rules, wishes)}
+def wanted_packages(session: Session, org_uid: str, today: str | None, rules: Rules | None = None) -> dict[str, str]:
+    """The packages this box should hold but for wishes, with the course of each, in the order of `lessons`."""
+    return {row.package_id: row.course_uid for row in lessons(session, org_uid, today, rules)}
 
 
-def is_wanted(part: Part, choice: Choice = _ALL) -> bool:
+def is_wanted(part: Part, choice: Choice) -> bool:
     """Whether a box fetches a part: the floor, all that is small, and of sound and pictures what is played and chosen."""
     if part.floor:
         return True
