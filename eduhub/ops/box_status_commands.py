@@ -153,7 +153,7 @@ def _row(box: Seen, now_ms: int) -> tuple[str, ...]:
     heard = "never" if box.last_ms is None else f"{_span((now_ms - box.last_ms) / 1000)} ago"
     if said is None:
         return (box.name, box.attention(now_ms), heard, unknown, unknown, unknown, unknown, box.version or unknown)
-    here, planned = sum(sum(counts[:2]) for counts in said.days.values()), sum(sum(counts[:5]) for counts in said.days.values())
+    here, planned = said.lessons
     return (
         box.name, box.attention(now_ms), heard, f"{here} of {planned}" if planned else "nothing planned",
         unknown if said.backlog is None else str(said.backlog), unknown if said.disk_free is None else f"{said.disk_free / 1e9:.1f} GB",

@@ -112,8 +112,7 @@ def rate(told: Told) -> str:
 
 def week(told: Told) -> str:
     """Its coming days in a few words."""
-    here = sum(sum(counts[:2]) for counts in told.days.values())
-    planned = sum(sum(counts[:5]) for counts in told.days.values())
+    here, planned = told.lessons
     if not planned:
         return str(gettext("nothing planned"))
     return str(gettext("%(here)s of %(all)s lessons here", here=here, all=planned))
@@ -125,14 +124,15 @@ def days_of(told: Told, today: str) -> Sequence[DayTold]:
     for day, counts in sorted(told.days.items(), key=lambda row: (row[0] == NEXT, row[0])):
         if day == NEXT or day >= today:
             name = shown.near_day(day, today) if day != NEXT else str(gettext("next"))
-            rows.append(DayTold(name, sum(counts[:2]), sum(counts[:5]), box_shown.lamp_state(_lamp(counts), counts)))
+            rows.append(DayTold(name, *readiness.tally(counts), box_shown.lamp_state(_lamp(counts), counts)))
     return rows
 
 
 def _lamp(counts: Sequence[int]) -> str:
-    if not sum(counts[:5]):
+    here, planned = readiness.tally(counts)
+    if not planned:
         return readiness.NOTHING
-    return readiness.AMBER if any(counts[2:5]) else readiness.GREEN
+    return readiness.AMBER if here < planned else readiness.GREEN
 
 
 @dataclass(frozen=True)

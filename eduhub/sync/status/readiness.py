@@ -106,6 +106,11 @@ class Place:
     period: int | None = None
 
 
+def tally(counts: Sequence[int]) -> tuple[int, int]:
+    """Of counts in the order of STATES (a later release may count more): how many lessons can be watched, and how many there are."""
+    return sum(counts[:2]), sum(counts[: len(STATES)])
+
+
 # --- decided ------------------------------------------------------------------------
 
 

@@ -123,6 +123,11 @@ class Told:
     policy: str | None
     dropped: int | None
 
+    @property
+    def lessons(self) -> tuple[int, int]:
+        """Of all the days that it counts: how many lessons can be watched there, and how many there are."""
+        return readiness.tally([sum(of_state) for of_state in zip(*self.days.values(), strict=False)])
+
 
 def of_document(document: dict[str, Any]) -> Told:
     """A document that `read` has let through."""
