@@ -112,7 +112,7 @@ class Pair:
             batch = reports[at : at + 50]
             one = self.watch.of(lambda batch=batch: self._queue(batch))  # type: ignore[misc]
             spent = Spent(spent.processor_s + one.processor_s, spent.wait_s + one.wait_s)
-            if lot.random() < 0.1:
+            if lot.random() < 0.01:
                 edit(self.box, self.school, lot)
         return len(reports), spent
 

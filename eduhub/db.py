@@ -10,7 +10,7 @@ own transaction handling is switched off for that (`isolation_level=None`).
 This module must not know any table.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,17 @@ from eduhub.writers import WAIT_S, Writers
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
 
+_AT_ONCE = 400  # values in one IN (...); SQLite takes 32,766 in one statement
+
 # The second: not even the file that connections share can grow.
 _NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
+
+
+def portions(values: Iterable[str]) -> Iterator[list[str]]:
+    """Each of some values once, in order, as many at a time as one question takes."""
+    ordered = sorted(set(values))
+    for at in range(0, len(ordered), _AT_ONCE):
+        yield ordered[at : at + _AT_ONCE]
 
 
 class Base(DeclarativeBase):

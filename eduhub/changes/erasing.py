@@ -10,6 +10,7 @@ from eduhub import clock
 from eduhub.changes.log import tick
 from eduhub.changes.merging import travelling_tables
 from eduhub.changes.models import Change, FieldVersion, Tombstone, Travelling
+from eduhub.db import portions
 
 
 def erase(session: Session, row: Travelling) -> None:
@@ -20,8 +21,8 @@ def erase(session: Session, row: Travelling) -> None:
 
 def erased(session: Session, table_name: str, row_uids: Collection[str]) -> set[str]:
     """Those of some rows that were erased."""
-    asked = select(Tombstone.row_uid).where(Tombstone.table_name == table_name, Tombstone.row_uid.in_(row_uids))
-    return set(session.scalars(asked)) if row_uids else set()
+    asked = select(Tombstone.row_uid).where(Tombstone.table_name == table_name)
+    return {uid for some in portions(row_uids) for uid in session.scalars(asked.where(Tombstone.row_uid.in_(some)))}
 
 
 def bury(session: Session, table_name: str, row_uid: str, org_uid: str) -> None:

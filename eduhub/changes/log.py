@@ -9,13 +9,12 @@ from sqlalchemy.orm import Session
 
 from eduhub.changes.models import Change, FieldVersion, Machine
 from eduhub.changes.values import FieldChange, value_hash
-from eduhub.db import Database
+from eduhub.db import Database, portions
 from eduhub.uids import new_uid
 
 _change: Any = Change.__table__
 _held: Any = FieldVersion.__table__
 _machine: Any = Machine.__table__
-_AT_ONCE = 400  # values in one IN (...); SQLite takes 32,766 in one statement
 _HELD = select(_machine.c.uid).where(_machine.c.id == 1).with_for_update()
 _ADD_MACHINE = text("INSERT INTO machine (id, uid, counter) VALUES (1, :uid, 0) ON CONFLICT DO NOTHING")
 
@@ -123,8 +122,8 @@ def by_table(rows: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]
     for table_name, row_uid in sorted(set(rows)):
         uids.setdefault(table_name, []).append(row_uid)
     for table_name, found in uids.items():
-        for start in range(0, len(found), _AT_ONCE):
-            yield table_name, found[start : start + _AT_ONCE]
+        for some in portions(found):
+            yield table_name, some
 
 
 def _known(connection: Connection, changes: Sequence[FieldChange]) -> set[tuple[str, str, str, int, str, str]]:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes
 from eduhub.accounts.models import Person, RoleGrant
 from eduhub.courses.models import Lesson
+from eduhub.db import portions
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest
 from eduhub.errors import EduHubError
@@ -41,6 +42,7 @@ class Refused:
 
     uid: str | None
     code: str
+    at: int = field(default=0, compare=False)  # which of the batch it was
 
 
 @dataclass(frozen=True)
@@ -93,25 +95,26 @@ def judge(
     the sender speaks for, where that is known. `source` is the machine it happened at, "" for this one. `of_pages`:
     pages of this machine send it, which can have shown no lesson that never was here.
     """
-    found, lengths = Judged([], []), dict[Axis, int | None]()
-    known: dict[Axis, bool] = {}
-    for one in events:
+    found = Judged([], [])
+    for at, one in enumerate(events):
         try:
             row = parsing.parse(one, source=source)
         except EduHubError as error:
             salvaged = parsing.salvage(one, source) if hub else None
             if salvaged is None:
                 uid = one.get("uid") if isinstance(one, dict) else None
-                found.refused.append(Refused(uid if isinstance(uid, str) else None, error.code))
+                found.refused.append(Refused(uid if isinstance(uid, str) else None, error.code, at))
                 continue
             row = salvaged
         if orgs is not None and row.org_uid not in orgs:
             row.quarantined = "foreign_organisation"
-        if row.quarantined is None:
-            row.quarantined = _reason(session, row, lengths, hub=hub)
-        if row.quarantined is None and of_pages and row.lesson_uid is not None and not _was_here(session, row, known):
-            row.quarantined = "unknown_lesson"
         found.rows.append(row)
+    asked = _Asked.of(session, found.rows, hub=hub)
+    for row in found.rows:
+        if row.quarantined is None:
+            row.quarantined = _reason(session, row, asked, hub=hub)
+        if row.quarantined is None and of_pages and row.lesson_uid is not None and not _was_here(session, row, asked):
+            row.quarantined = "unknown_lesson"
     return found
 
 
@@ -150,15 +153,18 @@ def reconsider(session: Session, person_uids: Sequence[str]) -> int:
         .where(Event.actor_uid.in_(person_uids), Event.quarantined.in_(["unknown_actor", "never_enrolled"]))
         .order_by(Event.uid)
     ).all()
-    released = 0
+    if not waiting:
+        return 0
+    asked, released = _Asked.of(session, waiting, hub=True), []
     for event in waiting:
-        event.quarantined = _reason(session, event, {}, hub=True)
+        asked.places.clear()  # whose a place is may be said by the event before
+        event.quarantined = _reason(session, event, asked, hub=True)
         if event.quarantined is None:
             session.flush()
-            progress.apply(session, event)
-            released += 1
+            released.append(event)
     session.flush()
-    return released
+    progress.apply_all(session, released)
+    return len(released)
 
 
 # --- storing ------------------------------------------------------------------------
@@ -174,49 +180,77 @@ def _insert(session: Session, rows: Sequence[Event]) -> set[str]:
     return set(session.connection().execute(adding, values).scalars())
 
 
-def _reason(
-    session: Session, event: Event, lengths: dict[Axis, int | None], *, hub: bool
-) -> str | None:
-    """Why an event counts for nothing, or None. `lengths`: of the lessons that the batch has asked for already."""
+@dataclass
+class _Asked:
+    """What was asked for the events of one batch: of a school's day most are by the same children, in the same lessons."""
+
+    homes: dict[str, str]  # the organisation of each actor who has a row
+    lengths: dict[Axis, int | None] = field(default_factory=dict)
+    lessons: dict[Axis, bool] = field(default_factory=dict)
+    were_there: dict[tuple[str, str], bool] = field(default_factory=dict)
+    places: dict[tuple[str | None, str, str], str | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, session: Session, events: Sequence[Event], *, hub: bool) -> "_Asked":
+        """Of their actors, where those are judged."""
+        actors = {event.actor_uid for event in events if hub and event.actor_uid is not None}
+        return cls({
+            row[0]: row[1]
+            for some in portions(actors) for row in session.execute(select(Person.uid, Person.org_uid).where(Person.uid.in_(some)))
+        })  # fmt: skip
+
+
+def _reason(session: Session, event: Event, asked: _Asked, *, hub: bool) -> str | None:
+    """Why an event counts for nothing, or None."""
     if event.from_ms is not None and event.to_ms is not None:
         span_ms = event.to_ms - event.from_ms
         if span_ms < 0 or (event.watched_ms or 0) > _SLOWEST * span_ms + _SLACK_MS:
             return "impossible_times"
         axis = (event.lesson_uid, event.timeline_uid)
-        if axis not in lengths:
-            lengths[axis] = _length_ms(session, event)
-        longest_ms = lengths[axis]
+        if axis not in asked.lengths:
+            asked.lengths[axis] = _length_ms(session, event)
+        longest_ms = asked.lengths[axis]
         if longest_ms is not None and event.to_ms > longest_ms + _SLACK_MS:
             return "beyond_the_end"
     if not hub or event.actor_uid is None:
         return None
-    person = session.get(Person, event.actor_uid)
-    if person is None:
-        return _why_no_place(session, event) if event.context == "station" else "unknown_actor"
-    if person.org_uid != event.org_uid and not _was_ever_at(session, event.actor_uid, event.org_uid):
-        return "never_enrolled"
-    return None
+    home = asked.homes.get(event.actor_uid)
+    if home is None:
+        return _why_no_place(session, event, asked) if event.context == "station" else "unknown_actor"
+    if home == event.org_uid:
+        return None
+    visit = (event.actor_uid, event.org_uid)
+    if visit not in asked.were_there:
+        asked.were_there[visit] = _was_ever_at(session, *visit)
+    return None if asked.were_there[visit] else "never_enrolled"
 
 
-def _was_here(session: Session, event: Event, known: dict[Axis, bool]) -> bool:
+def _was_here(session: Session, event: Event, asked: _Asked) -> bool:
     """Whether this machine has, or had, the event's lesson with its time axis. Else one child could invent so many that
-    their progress fills the disk. `known`: what the batch has asked for already.
+    their progress fills the disk.
     """
     axis = (event.lesson_uid, event.timeline_uid)
-    if axis not in known:
+    if axis not in asked.lessons:
         packages = select(PackageRow.id).where(PackageRow.lesson_uid == event.lesson_uid)
         lessons = select(Lesson.uid).where(Lesson.uid == event.lesson_uid)
         if event.timeline_uid is not None:
             packages = packages.where(PackageRow.timeline_uid == event.timeline_uid)
             lessons = lessons.where(Lesson.timeline_uid == event.timeline_uid)
-        known[axis] = any(session.execute(found.limit(1)).first() is not None for found in (packages, lessons))
-    return known[axis]
+        asked.lessons[axis] = any(session.execute(found.limit(1)).first() is not None for found in (packages, lessons))
+    return asked.lessons[axis]
 
 
-def _why_no_place(session: Session, event: Event) -> str | None:
+def _why_no_place(session: Session, event: Event, asked: _Asked) -> str | None:
     """The place of somebody who learns without signing in has no row that travels. It is of the organisation that was the
     first to say something of it, and one that was made here is of this machine.
     """
+    key = (event.actor_uid, event.org_uid, event.source)
+    if key not in asked.places:
+        asked.places[key] = _whose_place(session, event)
+    return asked.places[key]
+
+
+def _whose_place(session: Session, event: Event) -> str | None:
     elsewhere = select(Event.uid).where(
         Event.actor_uid == event.actor_uid, Event.org_uid != event.org_uid, Event.quarantined.is_(None)
     )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import changes, clock
 from eduhub.accounts.models import Person, RoleGrant
+from eduhub.db import portions
 from eduhub.errors import BadFormat, BadInput
 from eduhub.learning import tallies
 from eduhub.learning.models import Event, Progress, ProgressEnd
@@ -31,6 +32,7 @@ MAX_DAYS = 400  # on which one learner watched one lesson
 _MAY_NAME_OTHERS = ("teacher", "assistant", "school_admin", "region_operator", "operator")
 
 Span = tuple[int, int]
+Key = tuple[str, str, str]  # person, lesson, time axis
 
 
 def merge_spans(*lists: Iterable[Sequence[int]]) -> list[Span]:
@@ -62,21 +64,22 @@ def apply(session: Session, event: Event) -> list[Progress]:
 
 def apply_all(session: Session, events: Iterable[Event]) -> list[Progress]:
     """The same for a batch, in its order: each row is read and written once, and takes one `change_seq`."""
-    booked = [(event, place, credited(session, event)) for event in events if (place := _place(event)) is not None]
+    booked = _credits(session, [(event, place) for event in events if (place := _place(event)) is not None])
     if not booked:
         return []
     tallies.add(session, [(event, person_uids) for event, _where, person_uids in booked])
-    rows: dict[tuple[str, str, str], Progress] = {}
-    zones: dict[str, str] = {}
+    next_seq, held = _next_seq(session), _held(session, booked)
+    zones = {org_uid: calendars.zone_of(session, org_uid) for org_uid in {event.org_uid for event, _where, _who in booked}}
+    rows: dict[Key, Progress] = {}
     for event, place, person_uids in booked:
-        zone = zones.get(event.org_uid) or zones.setdefault(event.org_uid, calendars.zone_of(session, event.org_uid))
         for person_uid in person_uids:
             key = (person_uid, place.lesson_uid, place.timeline_uid)
-            row = rows.get(key) or rows.setdefault(key, _row(session, key, event, place.span))
-            _book(row, event, place.span, zone)
-    session.flush()
-    for change_seq, row in enumerate(rows.values(), start=_next_seq(session)):
+            row = rows.get(key) or held.get(key) or _new(key, event.org_uid, event.uid, place.span[1])
+            rows[key] = row
+            _book(row, event, place.span, zones[event.org_uid])
+    for change_seq, row in enumerate(rows.values(), start=next_seq):
         row.change_seq = change_seq
+    session.add_all(rows.values())
     session.flush()
     return list(rows.values())
 
@@ -177,6 +180,9 @@ class _Place:
     span: Span
 
 
+_Booked = tuple[Event, _Place, list[str]]
+
+
 def _place(event: Event) -> _Place | None:
     if event.kind != "watched" or event.quarantined is not None:
         return None
@@ -185,12 +191,31 @@ def _place(event: Event) -> _Place | None:
     return _Place(event.lesson_uid, event.timeline_uid, (event.from_ms, event.to_ms))
 
 
-def _row(session: Session, key: tuple[str, str, str], event: Event, span: Span) -> Progress:
-    row = session.get(Progress, key)
-    if row is None:
-        row = _new(key, event.org_uid, event.uid, span[1])
-        session.add(row)
-    return row
+def _credits(session: Session, found: Sequence[tuple[Event, _Place]]) -> list[_Booked]:
+    """Whom each event counts for. A class that watches together reports the same names every ten seconds: they are asked for once."""
+    known: dict[tuple[str | None, tuple[str, ...], str], list[str]] = {}
+    booked = []
+    for event, place in found:
+        key = (event.actor_uid, tuple(event.subject_uids), event.org_uid)
+        if key not in known:
+            known[key] = credited(session, event)
+        booked.append((event, place, known[key]))
+    return booked
+
+
+def _held(session: Session, booked: Sequence[_Booked]) -> dict[Key, Progress]:
+    """The rows that are there of all these people, with one question for each time axis."""
+    people: dict[tuple[str, str], set[str]] = {}
+    for _event, place, person_uids in booked:
+        people.setdefault((place.lesson_uid, place.timeline_uid), set()).update(person_uids)
+    return {
+        (row.person_uid, row.lesson_uid, row.timeline_uid): row
+        for (lesson_uid, timeline_uid), watching in people.items()
+        for some in portions(watching)
+        for row in session.scalars(select(Progress).where(
+            Progress.person_uid.in_(some), Progress.lesson_uid == lesson_uid, Progress.timeline_uid == timeline_uid
+        ))
+    }  # fmt: skip
 
 
 def _book(row: Progress, event: Event, span: Span, zone: str) -> None:
@@ -202,7 +227,7 @@ def _book(row: Progress, event: Event, span: Span, zone: str) -> None:
         row.days = sorted([*(row.days or []), day])
 
 
-def _new(key: tuple[str, str, str], org_uid: str, last_event: str, position_ms: int) -> Progress:
+def _new(key: Key, org_uid: str, last_event: str, position_ms: int) -> Progress:
     person_uid, lesson_uid, timeline_uid = key
     return Progress(
         person_uid=person_uid, lesson_uid=lesson_uid, timeline_uid=timeline_uid, org_uid=org_uid, spans=[],

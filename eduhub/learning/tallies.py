@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from eduhub.accounts.models import RoleGrant
 from eduhub.accounts.roles import STAFF
+from eduhub.db import portions
 from eduhub.learning.models import Event, WatchTally
 
 SLOT_MS = 10_000
+Key = tuple[str, str, str]  # lesson, time axis, organisation
 
 
 def add(session: Session, credited: Sequence[tuple[Event, Sequence[str]]]) -> None:
@@ -23,11 +25,13 @@ def add(session: Session, credited: Sequence[tuple[Event, Sequence[str]]]) -> No
 
     Call it once for each event that counts; many at once cost hardly more than one.
     """
-    people = sorted({uid for _event, person_uids in credited for uid in person_uids})
-    adults = set(session.scalars(
-        select(RoleGrant.person_uid).where(RoleGrant.person_uid.in_(people), RoleGrant.role.in_(STAFF))
-    ))  # fmt: skip
-    rows: dict[tuple[str, str, str], WatchTally] = {}
+    adults = {
+        uid for people in portions(uid for _event, person_uids in credited for uid in person_uids)
+        for uid in session.scalars(
+            select(RoleGrant.person_uid).where(RoleGrant.person_uid.in_(people), RoleGrant.role.in_(STAFF))
+        )
+    }  # fmt: skip
+    rows = _held(session, [event for event, _person_uids in credited])
     for event, person_uids in credited:
         if event.lesson_uid is None or event.timeline_uid is None or event.from_ms is None or event.to_ms is None:
             continue
@@ -35,16 +39,24 @@ def add(session: Session, credited: Sequence[tuple[Event, Sequence[str]]]) -> No
         if not children or event.to_ms <= event.from_ms:
             continue
         key = (event.lesson_uid, event.timeline_uid, event.org_uid)
-        row = rows.get(key) or rows.setdefault(key, _row(session, key))
+        row = rows.get(key) or rows.setdefault(key, _new(session, key))
         row.played_ms = counted(row.played_ms, event.from_ms, event.to_ms, children)  # a new list: a change inside one is not seen
     session.flush()
 
 
-def _row(session: Session, key: tuple[str, str, str]) -> WatchTally:
-    row = session.get(WatchTally, key)
-    if row is None:
-        row = WatchTally(lesson_uid=key[0], timeline_uid=key[1], org_uid=key[2], played_ms=[])
-        session.add(row)
+def _held(session: Session, events: Sequence[Event]) -> dict[Key, WatchTally]:
+    """The rows of these lessons at these schools, asked for at once."""
+    orgs = {event.org_uid for event in events}
+    return {
+        (row.lesson_uid, row.timeline_uid, row.org_uid): row
+        for lessons in portions(event.lesson_uid for event in events if event.lesson_uid is not None)
+        for row in session.scalars(select(WatchTally).where(WatchTally.lesson_uid.in_(lessons), WatchTally.org_uid.in_(orgs)))
+    }
+
+
+def _new(session: Session, key: Key) -> WatchTally:
+    row = WatchTally(lesson_uid=key[0], timeline_uid=key[1], org_uid=key[2], played_ms=[])
+    session.add(row)
     return row
 
 

@@ -23,7 +23,7 @@ from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.rosters import erasing
 from eduhub.signing import Signature
-from eduhub.sync.homeward import inbox
+from eduhub.sync.homeward import taking
 from eduhub.sync.link import PREFIX, Link
 from eduhub.sync.models import Node, StreamPage, StreamState
 from eduhub.sync.school_stream import applying, placing, stream_pages
@@ -80,7 +80,7 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
 def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> int:
     if entry["kind"] == "row" or (entry["kind"] == "removal" and entry["fields"]):
         touched = changes.merge(session, applying.fields_of(entry))
-        inbox.reconsider_events(session, touched)
+        taking.reconsider_events(session, touched)
         return bool(touched)
     if entry["kind"] == "tombstone":
         changes.bury(session, entry["table"], entry["uid"], org_uid)

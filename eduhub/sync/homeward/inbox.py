@@ -1,7 +1,7 @@
 """Hub: what boxes bring home, applied once each and in order.
 
-A batch is judged row by row. What a box may not do (`rights`) and what nobody can read is put aside:
-noted in the audit log and the log, acknowledged, and never applied; the box keeps it for 35 days.
+What a box may not do (`rights`) and what nobody can read is put aside (`taking`): noted in the audit log
+and the log, acknowledged, and never applied; the box keeps it for 35 days.
 The number that is acknowledged and what it stands for are written in one transaction.
 
 This module must not know HTTP, nor how a box numbers its rows beyond 'one after the other'.
@@ -13,18 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock, logs
 from eduhub.accounts import audit
-from eduhub.changes import FieldChange
 from eduhub.errors import BadFormat, BadInput, NodeRefused
-from eduhub.learning import events, progress
-from eduhub.schools.models import Enrolment
-from eduhub.sync.homeward import arrivals, outbox, rights
+from eduhub.sync.homeward import outbox, taking
 from eduhub.sync.models import InboxState, Node
-from eduhub.sync.school_stream import placing
 from eduhub.sync.unpacking import unpacked
 from eduhub.uids import parse_uid
 
@@ -85,20 +80,26 @@ def receive(session: Session, node: Node, batch: dict[str, Any]) -> Received:
         return Received(incarnation, state.contiguous, 0, 0, state.digest)
     if "newest" in batch:
         state.newest, state.told_ms = batch["newest"], clock.now_ms()
-    applied = put_aside = 0
-    for row in rows:
-        if row["sequence"] != state.contiguous + 1:
-            continue
-        reason = _apply(session, node, incarnation, row)
-        if reason is None:
-            applied += 1
-        else:
-            put_aside += 1
+    new = _without_gap(rows, state.contiguous)
+    reasons = taking.take(session, node, incarnation, new)
+    for row, reason in zip(new, reasons, strict=True):
+        if reason is not None:
             log.warning("a row of a box was put aside", node=node.uid, sequence=row["sequence"], reason=reason)
             audit.note(session, f"{audit.PUT_ASIDE}.{reason}", by_uid=None, org_uid=node.org_uid, subject_uid=node.uid)
-        state.contiguous, state.digest = row["sequence"], outbox.digest(row)
+    if new:
+        state.contiguous, state.digest = new[-1]["sequence"], outbox.digest(new[-1])
     session.flush()
-    return Received(incarnation, state.contiguous, applied, put_aside, state.digest)
+    applied = reasons.count(None)
+    return Received(incarnation, state.contiguous, applied, len(new) - applied, state.digest)
+
+
+def _without_gap(rows: list[dict[str, Any]], held: int) -> list[dict[str, Any]]:
+    """Those that come next after the number that is held, each number once."""
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        if row["sequence"] == held + len(found) + 1:
+            found.append(row)
+    return found
 
 
 def _goes_on(state: InboxState, batch: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
@@ -140,67 +141,3 @@ def _in_order(rows: list[Any]) -> list[dict[str, Any]]:
     """Rows that can be counted; the others cannot be acknowledged and are passed over."""
     counted = [row for row in rows if isinstance(row, dict) and type(row.get("sequence")) is int]
     return sorted(counted, key=lambda row: int(row["sequence"]))
-
-
-def _apply(session: Session, node: Node, incarnation: str, row: dict[str, Any]) -> str | None:
-    """None when the row was applied, else why it was put aside."""
-    kind, body = row.get("kind"), row.get("body")
-    try:
-        with session.begin_nested():
-            if kind == "event" and isinstance(body, dict):
-                _apply_event(session, node, incarnation, body)
-            elif kind == "change" and isinstance(body, dict):
-                _apply_change(session, node, incarnation, body)
-            else:
-                return "kind"
-    except rights.Refusal as refusal:
-        if refusal.reason == "erased" and isinstance(body, dict):
-            placing.note_held(session, node.org_uid, {FieldChange.from_json(body["changes"][0]).row})
-        return refusal.reason
-    except (BadFormat, BadInput, DataError) as error:
-        log.info("a row of a box cannot be read", node=node.uid, problem=type(error).__name__)
-        return "format"
-    return None
-
-
-def _apply_change(session: Session, node: Node, incarnation: str, body: dict[str, Any]) -> None:
-    found = body.get("changes")
-    if not isinstance(found, list) or len(found) > 200:
-        raise BadFormat("a change row lists the changed fields of one row")
-    asked = [FieldChange.from_json(value) for value in found]
-    rights.check(session, node, incarnation, asked)
-    reconsider_events(session, changes.merge(session, asked))
-    placing.note_held(session, node.org_uid, {change.row for change in asked})
-
-
-def reconsider_events(session: Session, touched: set[tuple[str, str]]) -> None:
-    """Let events count whose learner or enrolment came home after them."""
-    people = {uid for table, uid in touched if table == "person"}
-    spans = {uid for table, uid in touched if table == "enrolment"}
-    if spans:
-        people |= set(session.scalars(select(Enrolment.person_uid).where(Enrolment.uid.in_(spans))))
-    if people:
-        events.reconsider(session, sorted(people))
-
-
-def _apply_event(session: Session, node: Node, incarnation: str, body: dict[str, Any]) -> None:
-    """`events.append` judges the event; that nobody in it is another school's child is judged here."""
-    people = [body.get("actor"), *(body["subjects"] if isinstance(body.get("subjects"), list) else [])]
-    for person_uid in filter(_is_uid, people):
-        rights.check_actor(session, node, person_uid)
-    appended = events.append(session, [body], source=incarnation, hub=True, orgs={node.org_uid})
-    if appended.refused:
-        raise BadFormat("no event")
-    counted = progress.apply_all(session, appended.accepted)
-    placing.note_held(
-        session, node.org_uid, {(placing.PROGRESS, f"{row.person_uid}/{row.lesson_uid}") for row in counted}
-    )
-    for event in appended.accepted:
-        arrivals.note(session, node, event)
-
-
-def _is_uid(value: Any) -> bool:
-    try:
-        return bool(parse_uid(value))
-    except (BadInput, TypeError):
-        return False

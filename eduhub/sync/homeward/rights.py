@@ -7,7 +7,7 @@ does not know are refused too: a later release would read them as if somebody ha
 This module must not know transport, sequences or events.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,14 @@ from eduhub import changes, clock
 from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.changes import Change, FieldChange, Tombstone
 from eduhub.courses.models import Course
+from eduhub.db import portions
 from eduhub.errors import BadInput
 from eduhub.schools.models import Enrolment, Group, Site
 from eduhub.sync.allowance import policies
 from eduhub.sync.models import InboxState, Node
 from eduhub.sync.school_stream import scope
 
+_JUDGED_TOGETHER = frozenset({"person", "learner_record", "enrolment", "group_course", "plan_row"})
 ROLES_A_BOX_GIVES = frozenset({"student", "assistant"})
 
 
@@ -66,6 +68,15 @@ def check(session: Session, node: Node, incarnation: str, asked: list[FieldChang
             raise Refusal("organisation")
     _check_owner(session, node, first.table_name, first.row_uid)
     rule(_Judge(session, node, first.table_name, first.row_uid, {change.field: change.value for change in asked}))
+
+
+def is_judged_alone(asked: list[FieldChange]) -> bool:
+    """Whether a judgement of this can depend on what else a box brings with it, or the other way round: the child of a card may
+    come with the row before, and an enrolment that ends closes a way. All else can be judged before anything is written:
+    rules look at people, groups and roles that are another school's or reach further, which no box makes or changes.
+    """
+    ends = any(change.field == "ended_on" and change.value is not None for change in asked)
+    return ends or asked[0].table_name not in _JUDGED_TOGETHER
 
 
 def _check_owner(session: Session, node: Node, table: str, row_uid: str) -> None:
@@ -220,17 +231,23 @@ def _own_person(judge: _Judge, person_uid: object) -> None:
         raise Refusal("person")
 
 
-def check_actor(session: Session, node: Node, person_uid: str) -> None:
-    """Return when somebody may have been at this box: of its school, or ever enrolled there, or unknown
-    as yet, or with a role (a visiting teacher). Raises Refusal for another school's child.
+def strangers(session: Session, node: Node, person_uids: Collection[str]) -> set[str]:
+    """Those of some people who cannot have been at this box: another school's children. Whoever is of its school, or was ever
+    enrolled there, or is unknown as yet, or has a role (a visiting teacher), may have been.
     """
-    person = session.get(Person, person_uid)
-    if person is None or person.org_uid == node.org_uid or _open_roles(session, person_uid) - {"student"}:
-        return
+    elsewhere = select(Person.uid).where(Person.org_uid != node.org_uid)
+    return {
+        uid for some in portions(person_uids) for uid in session.scalars(elsewhere.where(Person.uid.in_(some)))
+        if not _may_visit(session, node, uid)
+    }  # fmt: skip
+
+
+def _may_visit(session: Session, node: Node, person_uid: str) -> bool:
+    if _open_roles(session, person_uid) - {"student"}:
+        return True
     ever = select(Enrolment.uid).join(Group, Group.uid == Enrolment.group_uid)
     here = ever.where(Enrolment.person_uid == person_uid, Group.org_uid == node.org_uid)
-    if session.scalars(here.limit(1)).first() is None:
-        raise Refusal("person")
+    return session.scalars(here.limit(1)).first() is not None
 
 
 def _open_roles(session: Session, person_uid: str) -> set[str]:

@@ -35,14 +35,21 @@ def note_held(session: Session, org_uid: str, rows: Iterable[Key]) -> None:
     """A box of this school holds these rows. Those that never had a place get one, from which they are gone until they are
     seen: otherwise a child who came and left before anybody called, say, would stay at the box for ever.
     """
-    state = None
-    for table, uid in sorted(set(rows)):
-        if session.get(StreamRow, (org_uid, table, uid)) is None:
-            state = state or state_of(session, org_uid)
-            state.sequence += 1
-            session.add(StreamRow(
-                org_uid=org_uid, table_name=table, row_uid=uid, sequence=state.sequence, change_seq=0, kind="removal",
-            ))  # fmt: skip
+    held = sorted(set(rows))
+    of_school = select(StreamRow.table_name, StreamRow.row_uid).where(StreamRow.org_uid == org_uid)
+    placed = {
+        (row[0], row[1]) for table, uids in _by_table(held).items() for portion in portions(uids)
+        for row in session.execute(of_school.where(StreamRow.table_name == table, StreamRow.row_uid.in_(portion or ())))
+    }  # fmt: skip
+    new = [key for key in held if key not in placed]
+    if not new:
+        return
+    state = state_of(session, org_uid)
+    session.add_all(
+        StreamRow(org_uid=org_uid, table_name=table, row_uid=uid, sequence=state.sequence + number, change_seq=0, kind="removal")
+        for number, (table, uid) in enumerate(new, start=1)
+    )
+    state.sequence += len(new)
     session.flush()
 
 

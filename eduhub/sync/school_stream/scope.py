@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from eduhub import db
 from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.courses import audience
@@ -34,7 +35,6 @@ OF_PEOPLE = frozenset({"person", "enrolment", "learner_record", "role_grant", "c
 OF_COURSES = frozenset({"course", "unit", "lesson"})
 # A lesson of another school is sent from its first publication on; a withdrawn one too, so that boxes hide it.
 SHARED_STATES = frozenset({"published", "withdrawn"})
-_AT_ONCE = 400  # values in one question
 
 
 @dataclass(frozen=True)
@@ -209,9 +209,7 @@ def portions(uids: Uids | None) -> Iterator[Uids | None]:
     if uids is None:
         yield None
         return
-    ordered = sorted(uids)
-    for at in range(0, len(ordered), _AT_ONCE):
-        yield ordered[at : at + _AT_ONCE]
+    yield from db.portions(uids)
 
 
 def _among(column: InstrumentedAttribute[str], uids: Uids | None) -> tuple[ColumnElement[bool], ...]:
