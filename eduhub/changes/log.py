@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from eduhub.changes.models import Change, FieldVersion, Machine
@@ -176,8 +176,19 @@ def _append(connection: Connection, changes: Sequence[FieldChange], made_here: b
         }
         for change in changes
     ]  # fmt: skip
+    if connection.dialect.name == "sqlite" and len(values) > 1:
+        return _append_to_sqlite(connection, values)
     appending = insert(_change).returning(_change.c.seq, sort_by_parameter_order=True)
     return list(connection.execute(appending, values).scalars())
+
+
+def _append_to_sqlite(connection: Connection, values: list[dict[str, Any]]) -> list[int]:
+    """SQLite does not say in which order it returns numbers, so SQLAlchemy would insert line by line. Nobody else writes meanwhile,
+    and numbers grow from one line to the next.
+    """
+    before = connection.execute(select(func.max(_change.c.seq))).scalar() or 0
+    connection.execute(insert(_change), values)
+    return list(connection.execute(select(_change.c.seq).where(_change.c.seq > before).order_by(_change.c.seq)).scalars())
 
 
 def _point(connection: Connection, seqs: dict[tuple[str, str, str], int], had: set[tuple[str, str, str]]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, inspect, select, update
+from sqlalchemy import bindparam, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -98,13 +98,17 @@ def _materialise(session: Session, model: Any, row_uids: list[str]) -> None:
             check_fits(model, change.field, change.value)
             values[change.row_uid][change.field] = change.value
     there = set(connection.execute(select(table.c.uid).where(table.c.uid.in_(row_uids))).scalars())
+    alike: dict[tuple[bool, tuple[str, ...]], list[dict[str, Any]]] = {}  # those that one statement can write
     for row_uid, found in values.items():
         if any(not column.nullable and found.get(key) is None for key, column in columns.items()):
             continue
-        if row_uid in there:
-            connection.execute(update(table).where(table.c.uid == row_uid).values(**found))
-        else:
-            connection.execute(insert(table).values(uid=row_uid, **found))
+        written = {f"to_{key}": found[key] for key in sorted(found)} | {"of_uid": row_uid}
+        alike.setdefault((row_uid in there, tuple(sorted(found))), []).append(written)
+    for (is_there, keys), rows in alike.items():
+        to: dict[str, Any] = {key: bindparam(f"to_{key}") for key in keys}
+        writing = update(table).where(table.c.uid == bindparam("of_uid")) if is_there else insert(table)
+        connection.execute(writing.values(to if is_there else to | {"uid": bindparam("of_uid")}), rows)
+    for row_uid in row_uids:
         held = session.identity_map.get(mapper.identity_key_from_primary_key((row_uid,)))
         if held is not None:
             session.expire(held)

@@ -10,10 +10,10 @@ from eduhub.changes.models import Change, Tombstone
 from eduhub.changes.values import FieldChange
 
 
-def versions(session: Session, table_name: str, row_uid: str) -> list[FieldChange]:
-    """The winning change of every field of one row."""
+def versions(session: Session, table_name: str, *row_uids: str) -> list[FieldChange]:
+    """The winning change of every field of one row, or of some of one table."""
     session.flush()
-    return winning(session.connection(), table_name, [row_uid])
+    return winning(session.connection(), table_name, row_uids)
 
 
 def history(session: Session, table_name: str, row_uid: str) -> list[FieldChange]:

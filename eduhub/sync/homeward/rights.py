@@ -14,16 +14,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eduhub import changes, clock
+from eduhub import clock
 from eduhub.accounts.models import Credential, Person, RoleGrant
-from eduhub.changes import Change, FieldChange, Tombstone
+from eduhub.changes import FieldChange
 from eduhub.courses.models import Course
 from eduhub.db import portions
 from eduhub.errors import BadInput
 from eduhub.schools.models import Enrolment, Group, Site
 from eduhub.sync.allowance import policies
+from eduhub.sync.homeward.seen import Seen
 from eduhub.sync.models import InboxState, Node
-from eduhub.sync.school_stream import scope
 
 _JUDGED_TOGETHER = frozenset({"person", "learner_record", "enrolment", "group_course", "plan_row"})
 ROLES_A_BOX_GIVES = frozenset({"student", "assistant"})
@@ -42,14 +42,27 @@ class _Judge:
     """One box's case: who it is, and what is asked of one row."""
 
     session: Session
+    seen: Seen
     node: Node
     table: str
     row_uid: str
     fields: dict[str, object]
 
 
-def check(session: Session, node: Node, incarnation: str, asked: list[FieldChange]) -> None:
-    """Return when `node` may make these changes, all of one row; raise Refusal otherwise."""
+def judge(session: Session, node: Node, incarnation: str, rows: Collection[list[FieldChange]]) -> list[str | None]:
+    """Of each row: None when `node` may make these changes of it, else why not. Each is judged as if it came first: see `is_judged_alone`."""
+    seen, reasons = Seen(session, rows), list[str | None]()
+    for asked in rows:
+        try:
+            _check(session, seen, node, incarnation, asked)
+        except Refusal as refusal:
+            reasons.append(refusal.reason)
+        else:
+            reasons.append(None)
+    return reasons
+
+
+def _check(session: Session, seen: Seen, node: Node, incarnation: str, asked: list[FieldChange]) -> None:
     if not asked:
         raise Refusal("empty")
     first = asked[0]
@@ -66,8 +79,10 @@ def check(session: Session, node: Node, incarnation: str, asked: list[FieldChang
             raise Refusal("machine")
         if change.org_uid != node.org_uid or (change.field == "org_uid" and change.value != node.org_uid):
             raise Refusal("organisation")
-    _check_owner(session, node, first.table_name, first.row_uid)
-    rule(_Judge(session, node, first.table_name, first.row_uid, {change.field: change.value for change in asked}))
+    # A row that any other organisation ever held, complete here or not, is not this box's to change.
+    if seen.owners.get(first.row, set()) - {node.org_uid}:
+        raise Refusal("organisation")
+    rule(_Judge(session, seen, node, first.table_name, first.row_uid, {change.field: change.value for change in asked}))
 
 
 def is_judged_alone(asked: list[FieldChange]) -> bool:
@@ -79,20 +94,11 @@ def is_judged_alone(asked: list[FieldChange]) -> bool:
     return ends or asked[0].table_name not in _JUDGED_TOGETHER
 
 
-def _check_owner(session: Session, node: Node, table: str, row_uid: str) -> None:
-    """A row that any other organisation ever held, complete here or not, is not this box's to change."""
-    owners = session.scalars(
-        select(Change.org_uid).where(Change.table_name == table, Change.row_uid == row_uid).distinct()
-    )
-    if any(owner != node.org_uid for owner in owners):
-        raise Refusal("organisation")
-
-
 # --- one rule a table ---------------------------------------------------------------
 
 
 def _person(judge: _Judge) -> None:
-    if _reaches_further(judge.session, judge.row_uid):
+    if judge.row_uid in judge.seen.reach_further:
         raise Refusal("operator")
 
 
@@ -195,17 +201,15 @@ def _anything(_judge: _Judge) -> None:
 
 def _once(judge: _Judge, *names: str) -> None:
     """These fields are given when a row is made and never again: changing one would make it another thing."""
-    held = {
-        version.field: version.value for version in changes.versions(judge.session, judge.table, judge.row_uid)
-    }
+    held = judge.seen.values.get((judge.table, judge.row_uid), {})
     for name in names:
         if name in judge.fields and name in held and held[name] != judge.fields[name]:
             raise Refusal("changed_for_good")
 
 
 def _own_group(judge: _Judge, group_uid: object, *, must_exist: bool = False) -> None:
-    group = judge.session.get(Group, group_uid) if isinstance(group_uid, str) else None
-    if (group is None and must_exist) or (group is not None and group.org_uid != judge.node.org_uid):
+    org_uid = judge.seen.groups.get(group_uid) if isinstance(group_uid, str) else None
+    if (org_uid is None and must_exist) or org_uid not in (None, judge.node.org_uid):
         raise Refusal("group")
 
 
@@ -216,15 +220,16 @@ def _own_person(judge: _Judge, person_uid: object) -> None:
     A person nobody here has heard of passes: after a restore the roster comes back in any order, and
     a uid has 74 random bits. One who was erased does not: nothing is written of them again.
     """
-    if isinstance(person_uid, str) and judge.session.get(Tombstone, (Person.__tablename__, person_uid)) is not None:
+    if not isinstance(person_uid, str):
+        return
+    if person_uid in judge.seen.erased:
         raise Refusal("erased")
-    person = judge.session.get(Person, person_uid) if isinstance(person_uid, str) else None
-    if person is None or person.org_uid == judge.node.org_uid:
+    if judge.seen.homes.get(person_uid) in (None, judge.node.org_uid):
         return
     learns_here = judge.session.scalars(
         select(Enrolment.ended_on)
         .join(Group, Group.uid == Enrolment.group_uid)
-        .where(Enrolment.person_uid == person.uid, Group.org_uid == judge.node.org_uid)
+        .where(Enrolment.person_uid == person_uid, Group.org_uid == judge.node.org_uid)
     )
     today = clock.now().date().isoformat()
     if not any(ended_on is None or ended_on > today for ended_on in learns_here):
@@ -260,10 +265,6 @@ def _open_roles(session: Session, person_uid: str) -> set[str]:
 
 def _is_staff(session: Session, person_uid: str) -> bool:
     return bool(_open_roles(session, person_uid) - ROLES_A_BOX_GIVES)
-
-
-def _reaches_further(session: Session, person_uid: str) -> bool:
-    return bool(_open_roles(session, person_uid) & scope.OPERATOR_ROLES)
 
 
 _RULES: dict[str, tuple[frozenset[str], Callable[[_Judge], None]]] = {

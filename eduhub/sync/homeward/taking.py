@@ -38,7 +38,7 @@ def take(session: Session, node: Node, incarnation: str, rows: Iterable[dict[str
     """Apply rows of a box; of each, why it was put aside, or None."""
     taking, reasons = _Taking(session, node, incarnation), Reasons()
     for kind, found in groupby(rows, key=_kind):
-        bodies = [row.get("body") for row in found]
+        bodies: list[Any] = [row.get("body") for row in found]
         if kind == "event":
             for at in range(0, len(bodies), _AT_ONCE):
                 reasons += taking.whole_or_by_halves(taking.events, bodies[at : at + _AT_ONCE])
@@ -108,20 +108,13 @@ class _Taking:
     def changes(self, bodies: list[Any]) -> Reasons:
         """Of rows that can be judged before any of them is written."""
         found = [_read(body) for body in bodies]
-        reasons = [self._judged(asked) for asked in found]
+        reasons = rights.judge(self.session, self.node, self.incarnation, found)
         fine = [asked for asked, reason in zip(found, reasons, strict=True) if reason is None]
         reconsider_events(self.session, changes.merge(self.session, [change for asked in fine for change in asked]))
         # Of somebody erased a box must hear that they are gone, also where it made something of theirs since.
         held = {asked[0].row for asked, reason in zip(found, reasons, strict=True) if reason in (None, "erased")}
         placing.note_held(self.session, self.node.org_uid, held)
         return reasons
-
-    def _judged(self, asked: list[FieldChange]) -> str | None:
-        try:
-            rights.check(self.session, self.node, self.incarnation, asked)
-        except rights.Refusal as refusal:
-            return refusal.reason
-        return None
 
 
 def _people(body: dict[str, Any]) -> set[str]:
