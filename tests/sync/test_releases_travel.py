@@ -9,13 +9,15 @@ from sqlalchemy import select
 from eduhub import changes
 from eduhub.delivery import catalog, passes, release
 from eduhub.delivery import http as lane
-from eduhub.delivery.models import BlobRow, ReleaseRow
+from eduhub.delivery.models import BlobRow, CatalogEntry, ReleaseRow
+from eduhub.delivery.trust import keyring, signed_statement
 from eduhub.errors import BadFormat, BadSignature, HashMismatch, ReleaseRefused
 from eduhub.installation import Installation, JobContext
 from eduhub.ops import release_job, upkeep
 from eduhub.signing import SigningKey
 from eduhub.sync.releases import fetching, holding, machine, offering, publishing, state
 from eduhub.sync.releases.models import ReleaseOffer
+from tests.questions import counted
 from tests.sync import releasing
 from tests.sync.sticks import lessons_shown
 from tests.sync.world import Hub, School
@@ -267,3 +269,40 @@ def test_the_sweep_leaves_a_release_and_takes_one_that_was_forgotten(
     sweep_twice()
     assert not any(box.blobs.has(name) for name in wheels)
     assert not (box.packages_dir / row.id).exists()
+
+
+def test_whoever_looks_again_while_a_release_waits_reads_only_what_is_new_in_the_catalog(
+    hub: Hub, box: Installation, school: School, tmp_path: Path
+) -> None:
+    first = releasing.publish(hub, NEWER, tmp_path / "first")
+    hub.join(box, school)
+    hub.sync(box)
+
+    def look(release_id: str) -> tuple[str | None, list[str]]:
+        """The version that is found, and the statements that read entries for it."""
+        with counted(box.database) as asked, box.database.read() as session:
+            found = holding.find(session, release_id)
+        return found.version if found is not None else None, [text for text in asked if "catalog_entry.body" in text]
+
+    assert look(first.id)[0] == NEWER
+    assert look(first.id) == (NEWER, [])
+    assert look("a" * 64) == (None, [])
+    second = releasing.publish(hub, NEWEST, tmp_path / "second")
+    hub.sync(box)
+    version, asked = look(second.id)
+    assert (version, len(asked)) == (NEWEST, 1)
+    assert look(first.id) == (NEWER, [])
+
+
+def test_a_release_that_a_new_epoch_took_out_of_the_catalog_is_not_known_any_more(hub: Hub, tmp_path: Path) -> None:
+    row = releasing.publish(hub, NEWER, tmp_path / "wheels")
+    with hub.here.database.write() as session:
+        session.delete(session.get_one(ReleaseRow, row.id))
+    with hub.here.database.write() as session:
+        assert holding.find(session, row.id) is not None
+        ring, last = keyring(session), row.sequence - 1
+        begun = {"hub": ring.hub_uid, "epoch": 2, "sequence": last, "hash": session.get_one(CatalogEntry, last).hash}
+        catalog.start_epoch(session, ring, signed_statement(hub.here.keys.root, catalog.EPOCH_FORMAT, begun))
+        assert holding.find(session, row.id) is None
+        session.rollback()
+        assert holding.find(session, row.id) is not None

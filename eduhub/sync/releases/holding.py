@@ -5,7 +5,9 @@ That a release exists is said by the catalog; what it is, by a manifest that a k
 This module must not know offers, the network or how anything is installed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +15,8 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.delivery import release
 from eduhub.delivery.blobs import Blob, BlobStore, remember
+from eduhub.delivery.catalog import state
+from eduhub.delivery.chain import NO_HASH
 from eduhub.delivery.models import CatalogEntry, ReleaseRow
 from eduhub.delivery.release import Release
 from eduhub.delivery.trust import keyring
@@ -32,22 +36,59 @@ def find(session: Session, release_id: str) -> ReleaseRow | None:
     return row if row is not None else _from_catalog(session, release_id)
 
 
-def _from_catalog(session: Session, release_id: str) -> ReleaseRow | None:
-    for sequence, raw in session.execute(
-        select(CatalogEntry.sequence, CatalogEntry.body).where(CatalogEntry.kind == KIND).order_by(CatalogEntry.sequence)
-    ):
+@dataclass(frozen=True)
+class _Told:
+    """What the entries up to one of them say of releases. Its hash stands for all of them: where it is held, so are they."""
+
+    sequence: int
+    hash: str
+    releases: Mapping[str, dict[str, Any]]  # the body of the first entry of each that is understood, with its `sequence`
+
+
+class _Entries:
+    """The entries of releases that were read last: a page asks for one at each look, and the catalog only grows."""
+
+    def __init__(self) -> None:
+        self._told = _Told(0, NO_HASH, {})
+
+    def find(self, session: Session, release_id: str) -> dict[str, Any] | None:
+        """What the catalog here says of a release; reads what has come since the last question, in whatever process that was asked."""
+        now = state(session)
+        told = self._told
+        if not self._is_held(session, told):  # a new epoch, or another catalog
+            told = _Told(0, NO_HASH, {})
+        if now.sequence > told.sequence:
+            told = _Told(now.sequence, now.hash, {**_read(session, told.sequence, now.sequence), **told.releases})
+        self._told = told  # at once, and whole: others read it meanwhile
+        return told.releases.get(release_id)
+
+    def _is_held(self, session: Session, told: _Told) -> bool:
+        held = select(CatalogEntry.hash).where(CatalogEntry.sequence == told.sequence)
+        return told.sequence == 0 or session.scalar(held) == told.hash
+
+
+_entries = _Entries()
+
+
+def _read(session: Session, after: int, upto: int) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    these = (CatalogEntry.kind == KIND, CatalogEntry.sequence > after, CatalogEntry.sequence <= upto)
+    for sequence, raw in session.execute(select(CatalogEntry.sequence, CatalogEntry.body).where(*these).order_by(CatalogEntry.sequence)):
         body = parse_canonical(raw).get("body")
-        if not isinstance(body, dict) or body.get("release") != release_id or not isinstance(body.get("version"), str):
+        if not isinstance(body, dict) or not isinstance(body.get("release"), str) or not isinstance(body.get("version"), str):
             continue
         try:
             signature = Signature.from_json(body.get("signature"))
         except BadFormat:  # as a later hub may write it: not a release to this program, and no lesson waits for it
             continue
-        return ReleaseRow(
-            id=release_id, version=body["version"][:20], sequence=sequence, signature=signature.as_json(), manifest=None,
-            made_ms=clock.now_ms(),
-        )  # fmt: skip
-    return None
+        told = {"sequence": sequence, "version": body["version"][:20], "signature": signature.as_json()}
+        found.setdefault(body["release"], told)
+    return found
+
+
+def _from_catalog(session: Session, release_id: str) -> ReleaseRow | None:
+    told = _entries.find(session, release_id)
+    return None if told is None else ReleaseRow(id=release_id, manifest=None, made_ms=clock.now_ms(), **told)
 
 
 def take_in(session: Session, store: BlobStore, row: ReleaseRow, received: bytes) -> Release:
