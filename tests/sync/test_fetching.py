@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from eduhub.delivery import catalog, holding
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES
-from eduhub.errors import LinkDown
+from eduhub.errors import BadFormat, LinkDown
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
 from eduhub.sync.fetching import partial, wanted
@@ -180,9 +181,35 @@ def test_a_manifest_signed_by_nobody_we_trust_is_not_taken_in(hub: Hub, box: Ins
         assert session.get(PackageRow, package) is None
 
 
+def test_a_manifest_that_was_refused_is_not_fetched_again_but_judged_anew(
+    hub: Hub, box: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = hub.school("Shuanghu")
+    course = hub.course(hub.region, groups=(school,))
+    package = hub.lesson(course)
+    hub.join(box, school)
+    with monkeypatch.context() as older:
+        older.setattr(holding, "hold", refuse)
+        hub.sync(box)
+        assert hub.wire.delivered[f"/p/{package}/{package}"] > 0
+        hub.wire.delivered.clear()
+        hub.sync(box)
+        assert f"/p/{package}/{package}" not in hub.wire.delivered
+    other = hub.lesson(course, position=1)
+    hub.sync(box)
+    assert f"/p/{package}/{package}" not in hub.wire.delivered
+    assert "audio" in held(box, package)
+    assert "audio" in held(box, other)
+    assert list((box.settings.data_dir / "work").glob("*.refused*")) == []
+
+
+def refuse(*_arguments: object, **_named: object) -> None:
+    """What a program does that cannot read a manifest."""
+    raise BadFormat("of a later kind")
+
+
 def test_a_lesson_that_was_taken_back_is_shown_no_more(hub: Hub, box: Installation) -> None:
     from eduhub.courses.models import Lesson
-    from eduhub.delivery import catalog, holding
 
     school = hub.school("Shuanghu")
     package = hub.lesson(hub.course(hub.region, groups=(school,)))

@@ -306,3 +306,36 @@ def test_a_release_that_a_new_epoch_took_out_of_the_catalog_is_not_known_any_mor
         assert holding.find(session, row.id) is None
         session.rollback()
         assert holding.find(session, row.id) is not None
+
+
+def test_a_release_that_was_refused_is_not_fetched_again_and_a_program_that_can_read_it_takes_what_came(
+    hub: Hub, box: Installation, school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = releasing.publish(hub, NEWER, tmp_path / "wheels")
+    offer(hub, row, hub.region)
+    hub.join(box, school)
+    with monkeypatch.context() as older:
+        older.setattr(release, "SCOPE", "releases-of-before")  # it trusts no key with this release
+        hub.sync(box)
+        fetched = f"/p/{row.id}/{row.id}"
+        assert hub.wire.delivered[fetched] > 0
+        hub.wire.delivered.clear()
+        hub.sync(box)
+        assert fetched not in hub.wire.delivered
+        assert missing(box, row.id) is None
+    hub.wire.delivered.clear()
+    hub.sync(box)
+    assert missing(box, row.id) == []
+    assert fetched not in hub.wire.delivered
+    assert list((box.settings.data_dir / "work").glob("*.refused*")) == []
+
+
+def test_a_refused_release_that_a_power_cut_tore_is_fetched_again(
+    hub: Hub, box: Installation, school: School, tmp_path: Path
+) -> None:
+    row = releasing.publish(hub, NEWER, tmp_path / "wheels")
+    offer(hub, row, hub.region)
+    hub.join(box, school)
+    (box.settings.data_dir / "work" / f"{row.id}.refused").write_bytes(bytes(500))
+    hub.sync(box)
+    assert missing(box, row.id) == []

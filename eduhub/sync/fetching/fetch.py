@@ -24,7 +24,7 @@ from eduhub.signing import Signature
 from eduhub.sync.allowance import evicting
 from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.allowance.policies import Choice
-from eduhub.sync.fetching import finding, marking, partial, wanted
+from eduhub.sync.fetching import finding, marking, partial, refused, wanted
 from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.finding import Found
@@ -94,7 +94,7 @@ def run(
         with installation.database.read() as session:
             held = wanted.revealed(session, manifests)
         wants = wanted.plan(manifests, held, found.whens, found.choices)
-        _sweep(installation, wants, is_all_known=set(manifests) == set(missing))
+        _sweep(installation, wants, missing, is_all_known=set(manifests) == set(missing))
         wants = _make_room(installation, found, wants, today, done)
         wants = [want for want in wants if brings(want)]
         _get_all(installation, carrier, passes, wants, done, ledger, came, on_progress, may_go_on)
@@ -152,9 +152,9 @@ def _want_again(installation: Installation, found: Found, spare: int | None) -> 
                     reporting.note(session, installation, "arrived", package_id=package_id)
 
 
-def _sweep(installation: Installation, wants: list[Want], *, is_all_known: bool) -> None:
-    """Forget what arrived of blobs that nobody wants any more."""
-    wanted_now = {want.sha256 for want in wants} | {want.pieces for want in wants if want.pieces}
+def _sweep(installation: Installation, wants: list[Want], missing: list[str], *, is_all_known: bool) -> None:
+    """Forget what arrived of blobs and manifests that nobody wants any more."""
+    wanted_now = {want.sha256 for want in wants} | {want.pieces for want in wants if want.pieces} | set(missing)
     with installation.database.read() as session:
         wanted_now |= set(releases.blobs_wanted(session, installation.blobs, __version__))
     unless_newer_than_ms = None if is_all_known else clock.now_ms() - KEPT_FOR_MS
@@ -191,7 +191,11 @@ def _manifests(
         came(package_id, count)
         on_turn()
 
-    carrier.run(Manifests({name: token for name, token in passes.items() if name not in here}, take_in, on_bytes))
+    work = installation.settings.data_dir / "work"
+    known = {name: kept for name in passes if name not in here and (kept := refused.kept(work, name)) is not None}
+    for name, kept in known.items():
+        take_in(name, kept)
+    carrier.run(Manifests({name: token for name, token in passes.items() if name not in here and name not in known}, take_in, on_bytes))
     return {name: here[name] for name in passes if name in here}
 
 
@@ -203,6 +207,7 @@ def _taken_in(
         # Cut short or changed on the way: the next round asks again.
         log.warning("a manifest came wrong", package=package_id)
         return None
+    work = installation.settings.data_dir / "work"
     try:
         with changes.writing(installation.database) as session:
             holding.hold(
@@ -216,7 +221,9 @@ def _taken_in(
                 reporting.note(session, installation, "arrived", package_id=package_id)
     except (BadFormat, BadSignature, HashMismatch) as error:  # the last: a blob that is here has another size than it says
         log.warning("a package was refused", package=package_id, error_code=error.code)
+        refused.keep(work, package_id, received)
         return None
+    refused.forget(work, package_id)
     return manifest
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from eduhub.delivery.disk import disk_full_named
 from eduhub.delivery.package import PIECE_BYTES, piece_count
 from eduhub.errors import HashMismatch
+from eduhub.sync.fetching import refused
 
 GRAIN_BYTES = PIECE_BYTES // 4  # what one connection alone brings at the least
 # Lessons leave this much of the disk to what the children do: the database must be able to grow by it.
@@ -224,9 +225,10 @@ def _write_all(file: int, payload: bytes, at: int) -> None:
 
 
 def sweep(folder: Path, wanted: Iterable[str], *, unless_newer_than_ms: int | None = None) -> int:
-    """Remove what arrived of blobs that nobody wants any more, or nobody for long; returns how many files that were."""
-    keep = {f"{sha256}{ending}" for sha256 in wanted for ending in (".part", ".come")}
-    gone = [path for pattern in ("*.part", "*.come") for path in folder.glob(pattern) if path.name not in keep]
+    """Remove what arrived of blobs and manifests that nobody wants any more, or nobody for long; returns how many files that were."""
+    endings = (".part", ".come", refused.ENDING)
+    keep = {f"{sha256}{ending}" for sha256 in wanted for ending in endings}
+    gone = [path for ending in endings for path in folder.glob(f"*{ending}") if path.name not in keep]
     if unless_newer_than_ms is not None:
         gone = [path for path in gone if path.stat().st_mtime * 1000 <= unless_newer_than_ms]
     for path in gone:

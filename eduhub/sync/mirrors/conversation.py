@@ -20,6 +20,7 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, DiskFull, EduHubError, NodeRefused
 from eduhub.installation import Installation
 from eduhub.sync import greeting
+from eduhub.sync.fetching import refused
 from eduhub.sync.fetching.address import trust
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.meter import Meter
@@ -157,8 +158,10 @@ class Conversation:
     def judge(self) -> str | None:
         """Why it is to be left alone, when all is done; None: it is not."""
         if self.why is None and self._wary.why is None:
+            work = self.installation.settings.data_dir / "work"
             with self.installation.database.read() as session:
-                if any(_manifest(session, name) is None for name in self.given):
+                lacking = [name for name in self.given if _manifest(session, name) is None]
+                if any(refused.kept(work, name) is None for name in lacking):
                     return LIED  # it gave a pass for a manifest that it did not have, or not as it is named
         return self.why or self._wary.why
 

@@ -8,6 +8,7 @@ This module must not know addresses, nor how a release is installed.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ from eduhub.errors import BadFormat, BadSignature, HashMismatch
 from eduhub.installation import Installation
 from eduhub.sync.allowance.ledger import Ledger
 from eduhub.sync.boxes import joining
+from eduhub.sync.fetching import refused
 from eduhub.sync.fetching.blobs import Blobs
 from eduhub.sync.fetching.carrier import Carrier
 from eduhub.sync.fetching.manifests import Manifests
@@ -129,10 +131,15 @@ def run(
         found = offered(session, running)
     if found is None or (found.manifest is not None and not plan(found.release_id, found.manifest, installation.blobs)):
         return False
+    manifest = found.manifest
+    if manifest is None and (kept := refused.kept(_work(installation), found.release_id)) is not None:
+        manifest = _taken_in(installation, found, kept)
+        if manifest is None:
+            return False
     passes = _pass(link, found.release_id)
     if not passes:
         return False
-    manifest = found.manifest or _manifest(installation, carrier, passes, found, lambda: on_progress(0.0))
+    manifest = manifest or _manifest(installation, carrier, passes, found, lambda: on_progress(0.0))
     with installation.database.read() as session:
         # The manifest may say that this is nothing for this machine.
         if manifest is None or offered(session, running) is None:
@@ -168,10 +175,23 @@ def _manifest(
     carrier.run(Manifests(dict(passes), lambda _name, received: came.append(received), lambda _name, _count: on_turn()))
     if not came or id_of(came[0]) != wanted.release_id:
         return None
+    return _taken_in(installation, wanted, came[0])
+
+
+def _taken_in(installation: Installation, wanted: Offered, received: bytes) -> Release | None:
+    """The manifest, if it may be trusted; one that may not is kept, so that the next rounds judge it from here."""
     try:
         with installation.database.write() as session:
             row = holding.find(session, wanted.release_id)
-            return None if row is None else holding.take_in(session, installation.blobs, row, came[0])
+            found = None if row is None else holding.take_in(session, installation.blobs, row, received)
     except (BadFormat, BadSignature, HashMismatch) as error:
         log.warning("a release was refused", release=wanted.version, error_code=error.code)
+        refused.keep(_work(installation), wanted.release_id, received)
         return None
+    if found is not None:
+        refused.forget(_work(installation), wanted.release_id)
+    return found
+
+
+def _work(installation: Installation) -> Path:
+    return installation.settings.data_dir / "work"

@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import select
 
 from eduhub import clock
-from eduhub.delivery import catalog
+from eduhub.delivery import catalog, holding
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import PIECE_BYTES
+from eduhub.errors import BadFormat
 from eduhub.installation import Installation
 from eduhub.sync.mirrors import conversation, known
 from eduhub.sync.mirrors.choosing import FOUND, Candidate
@@ -45,6 +46,20 @@ def test_wrong_bytes_are_found_out_and_the_hub_brings_the_right_ones(village: Vi
     assert (village.mirror().why, village.mirror().bytes_got) == ("lied", 0)
     with village.far.database.read() as session:
         assert all(state.bad_pieces == 0 for state in session.scalars(select(FetchState)))
+
+
+def test_a_mirror_whose_manifest_came_as_it_is_named_and_is_not_understood_here_is_no_liar(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise BadFormat("of a later kind")
+
+    village.sight()
+    with monkeypatch.context() as older:
+        older.setattr(holding, "hold", refuse)
+        village.round()
+    assert f"/p/{village.package}/{village.package}" in village.wire.delivered
+    assert village.mirror().why != "lied"
 
 
 def test_a_liar_takes_no_byte_away_that_the_hub_had_brought(village: Village) -> None:
