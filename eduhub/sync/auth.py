@@ -88,6 +88,11 @@ def named_in(line: str | None) -> str:
     return _read(line)[0]
 
 
+def check_line(installation: Installation, line: str | None) -> None:
+    """Return when a line has the form of a node's and a nonce of ours: what costs nothing to see, and proves nothing. Raises NodeRefused."""
+    check_nonce(installation, _read(line)[1])
+
+
 def check_signer(
     installation: Installation, public: bytes, line: str | None, method: str, target: str, body: bytes
 ) -> None:

@@ -201,8 +201,10 @@ class _Mirror(_Hub):
             )  # fmt: skip
 
     def passes(self) -> Response:
-        body = _body()
-        asked = serving.SignedRequest(request.headers.get("Authorization"), request.method, request.full_path.rstrip("?"), body)
+        line = request.headers.get("Authorization")
+        auth.check_line(self._installation, line)  # before anything is read
+        body = _body(serving.MAX_QUESTION_BYTES)
+        asked = serving.SignedRequest(line, request.method, request.full_path.rstrip("?"), body)
         with self._installation.database.read() as session:
             return _json(serving.answer(session, self._installation, asked, _parsed(body)))
 
@@ -224,8 +226,8 @@ def _number(name: str) -> int:
     return int(text)
 
 
-def _body() -> bytes:
-    request.max_content_length = MAX_BODY_BYTES
+def _body(most: int = MAX_BODY_BYTES) -> bytes:
+    request.max_content_length = most
     return request.get_data(cache=False)
 
 

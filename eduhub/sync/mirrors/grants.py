@@ -6,6 +6,7 @@ hub where there is none: a mirror believes it under the root that it has pinned,
 This module must not know HTTP, nor who shows a grant to whom. See docs/formats/mirrors.md.
 """
 
+import json
 import re
 from collections.abc import Set
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ FORMAT = "eduhub-grant/1"
 LASTS_MS = 35 * 86_400_000  # as long as acknowledged rows are kept: a link that is down for a month is expected
 RENEWED_AFTER_MS = LASTS_MS // 2
 MAX_COURSES = 20_000
+MOST_OTHER_BYTES = 8 << 10  # of a grant without its courses: some hundred today
 
 
 @dataclass(frozen=True)
@@ -123,21 +125,40 @@ def is_due(session: Session, now_ms: int | None, courses: Set[str]) -> bool:
 
 def read(ring: Keyring, found: Any) -> Grant:
     """The grant in {"grant", "signature"}, believed under the pinned root. Raises BadFormat, BadSignature."""
-    grant = found.get("grant") if isinstance(found, dict) else None
-    if not isinstance(grant, dict) or grant.get("format") != FORMAT:
-        raise BadFormat("not a grant")
+    public = named_key(found)
+    grant = found["grant"]
     ring.verify(FORMAT, canonical(grant), Signature.from_json(found.get("signature")), scope="nodes")
     if grant.get("hub") != ring.hub_uid:
         raise BadSignature("a grant of another hub")
-    courses, public = grant.get("courses"), grant.get("signing_public")
     made_ms, until_ms = grant.get("made_ms"), grant.get("until_ms")
-    if not (isinstance(courses, list) and len(courses) <= MAX_COURSES and all(isinstance(uid, str) for uid in courses)):
-        raise BadFormat("a grant lists courses")
-    if not isinstance(public, str) or not re.fullmatch(r"[0-9a-f]{64}", public):
-        raise BadFormat("a grant names the key of its box")
     if type(made_ms) is not int or type(until_ms) is not int or not 0 <= made_ms < until_ms:
         raise BadFormat("a grant ends after it began")
-    return Grant(_uid(grant.get("node")), _uid(grant.get("org")), bytes.fromhex(public), frozenset(courses), made_ms, until_ms)
+    return Grant(_uid(grant.get("node")), _uid(grant.get("org")), public, frozenset(grant["courses"]), made_ms, until_ms)
+
+
+def named_key(found: Any) -> bytes:
+    """The key of the box that a grant names; nothing of it is believed yet.
+
+    Raises BadFormat, also for what would be long work to write canonically: whoever can reach a mirror may send it.
+    """
+    grant = found.get("grant") if isinstance(found, dict) else None
+    if not isinstance(grant, dict) or grant.get("format") != FORMAT:
+        raise BadFormat("not a grant")
+    public, courses = grant.get("signing_public"), grant.get("courses")
+    if not isinstance(public, str) or not re.fullmatch(r"[0-9a-f]{64}", public):
+        raise BadFormat("a grant names the key of its box")
+    if not (isinstance(courses, list) and len(courses) <= MAX_COURSES and all(isinstance(uid, str) for uid in courses)):
+        raise BadFormat("a grant lists courses")
+    if _written_bytes({name: value for name, value in grant.items() if name != "courses"}) > MOST_OTHER_BYTES:
+        raise BadFormat("a grant with more in it than a hub writes")
+    return bytes.fromhex(public)
+
+
+def _written_bytes(found: dict[str, Any]) -> int:
+    try:
+        return len(json.dumps(found))
+    except RecursionError as error:
+        raise BadFormat("a grant that is too deep") from error
 
 
 def _uid(found: Any) -> str:

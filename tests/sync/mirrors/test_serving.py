@@ -12,10 +12,12 @@ from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest
 from eduhub.errors import BadFormat, NodeRefused
 from eduhub.installation import Installation
+from eduhub.signing import canonical
 from eduhub.sync.boxes import nodes
 from eduhub.sync.link import Link
-from eduhub.sync.mirrors import grants, holdings
+from eduhub.sync.mirrors import grants, holdings, serving
 from eduhub.sync.models import Node, Upstream
+from eduhub.uids import new_uid
 from tests.sync.mirrors.village import MIRROR_URL, Village, held_parts
 from tests.sync.world import Hub, Wire, app_of
 
@@ -131,6 +133,43 @@ def test_what_is_no_question_is_refused_in_words(village: Village) -> None:
         village.ask(["0" * 64] * 201)
     with pytest.raises(NodeRefused):
         village.ask([village.package], grant={"grant": {"format": grants.FORMAT}, "signature": {}})
+
+
+@pytest.mark.parametrize("more", [[], [{}] * 300_000, list(range(150_000))], ids=["another's grant", "objects", "numbers"])
+def test_what_a_stranger_sends_is_not_written_anew_before_it_is_proved_and_short(
+    village: Village, box: Installation, monkeypatch: pytest.MonkeyPatch, more: list[object]
+) -> None:
+    shown = granted(village, village.far_uid)
+    if more:  # and a proof of its own
+        own = {"format": grants.FORMAT, "node": village.far_uid, "signing_public": village.far.keys.node_signing.public.hex()}
+        shown = {"grant": {**own, "courses": [], "more": more}, "signature": shown["signature"]}
+    else:
+        box.keys.make_node_keys()
+    asker = village.far if more else box
+    monkeypatch.setattr(grants, "canonical", lambda _value: pytest.fail("it was written anew"))
+    with Link(MIRROR_URL, node_uid=village.far_uid, key=asker.keys.node_signing, transport=village.wire) as link, pytest.raises(NodeRefused):
+        link.post_json("/sync/v1/mirror/passes", {"packages": [village.package], "grant": shown})
+
+
+def test_what_is_longer_than_any_question_or_bears_no_nonce_is_not_read(village: Village) -> None:
+    with httpx.Client(transport=village.wire, base_url=MIRROR_URL) as client:
+        nonce = client.get(f"/sync/v1/hello?nonce={'0' * 32}").json()["nonce"]
+        for line, status in ((f"EduHub-Node {village.far_uid}.{nonce}.{'0' * 128}", 413), (None, 401)):
+            answer = client.post(
+                "/sync/v1/mirror/passes", content=b" " * (serving.MAX_QUESTION_BYTES + 1), headers={"Authorization": line} if line else {}
+            )
+            assert answer.status_code == status
+
+
+def test_a_grant_of_as_many_courses_as_there_may_be_is_a_question(village: Village) -> None:
+    with village.hub.here.database.write() as session:
+        node = session.get_one(Node, village.far_uid)
+        shown = grants.make(session, village.hub.here, node)
+    courses = sorted([*shown["grant"]["courses"], *(new_uid() for _ in range(grants.MAX_COURSES - len(shown["grant"]["courses"])))])
+    many = {**shown["grant"], "courses": courses}
+    signature = village.hub.here.keys.publishing.sign(grants.FORMAT, canonical(many)).as_json()
+    packages = [village.package, *(f"{number:064x}" for number in range(199))]
+    assert village.package in village.ask(packages, grant={"grant": many, "signature": signature})["passes"]
 
 
 def test_a_box_that_shall_be_no_mirror_answers_nobody(make_installation: Callable[..., Installation]) -> None:
