@@ -10,9 +10,10 @@ import json
 import secrets
 import socket
 import ssl
+import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 import httpx
@@ -28,7 +29,8 @@ from eduhub.sync.homeward.ahead import Flight
 log = logs.logger(__name__)
 
 PREFIX = "/sync/v1"
-MAX_ANSWER_BYTES = 16 << 20
+MAX_ANSWER_BYTES, MAX_POLL_BYTES = 16 << 20, 64 << 10
+_GZIP = 31  # of zlib: gzip, and nothing else
 # Silence, not length: a packet that was lost three times on a satellite link takes about ten seconds.
 _TIMEOUT = httpx.Timeout(connect=15.0, read=30.0, write=60.0, pool=5.0)
 # It stays warm from one poll to the next; a hub that hung up meanwhile is asked over a new one.
@@ -111,7 +113,9 @@ class Link:
         url = httpx.URL(f"{str(self._client.base_url).rstrip('/')}{target}")
         extensions = {"trace": self._trace, "timeout": _TIMEOUT.as_dict()}
         headers = {"Authorization": f"{auth.POLL_SCHEME}{self._poll_token}"}
-        return self._client.send(httpx.Request("GET", url, headers=headers, extensions=extensions))
+        with closing(self._client.send(httpx.Request("GET", url, headers=headers, extensions=extensions), stream=True)) as answer:
+            _received(answer, MAX_POLL_BYTES)  # to its end: the connection is kept
+        return answer
 
     def get_json(self, target: str, *, signed: bool = True) -> dict[str, Any]:
         """GET an object. Raises LinkDown, BadFormat, or what the hub answered."""
@@ -183,19 +187,14 @@ class Link:
             self._client.stream(method, target, content=body or None, headers=headers, extensions={"trace": self._trace}) as response,
         ):
             self._was_answered = True
-            received = bytearray()
-            for block in response.iter_bytes():
-                received += block
-                if len(received) > MAX_ANSWER_BYTES:
-                    raise BadFormat("an answer without end")
+            received = _received(response, MAX_ANSWER_BYTES)
             token = response.headers.get(auth.POLL_HEADER, "")
             if auth.is_poll_token(token):
                 self._poll_token = token
             if response.status_code != 200:
                 _obey_pause(response.status_code, response.headers)
-                raise refusal(response.status_code, bytes(received))
-            _require_whole(response)
-            return bytes(received)
+                raise refusal(response.status_code, received)
+            return received
 
 
 class Ahead:
@@ -251,10 +250,31 @@ def _obey_pause(status: int, headers: Mapping[str, str]) -> None:
         raise LinkDown(f"status {status}, asked to wait", retry_after_s=round(pause_s))
 
 
-def _require_whole(response: httpx.Response) -> None:
+def _received(response: httpx.Response, most: int) -> bytes:
+    """The answer to its end, unpacked. Raises BadFormat when it is more than that; LinkDown when it ended early.
+
+    By hand: httpx unpacks whatever an answer says it is packed with, as often as it says, each block as a whole; so some
+    hundred bytes could fill a machine's memory.
+    """
+    packed = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed not in {"identity", "gzip"}:
+        raise LinkDown("an answer that is packed as nobody asked for")
+    unpacking = zlib.decompressobj(_GZIP) if packed == "gzip" else None
+    received, came = bytearray(), 0
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    for block in response.stream:
+        came += len(block)
+        try:
+            received += unpacking.decompress(block, most + 1 - len(received)) if unpacking is not None else block
+        except zlib.error as error:
+            raise LinkDown("an answer that cannot be unpacked") from error
+        if len(received) > most:
+            raise BadFormat("an answer without end")
     promised = response.headers.get("Content-Length")
-    if promised is not None and response.num_bytes_downloaded < int(promised):
+    is_cut = (promised is not None and came < int(promised)) or (unpacking is not None and not unpacking.eof)
+    if response.status_code == 200 and is_cut:
         raise LinkDown("the answer ended early")
+    return bytes(received)
 
 
 def _object(payload: bytes) -> dict[str, Any]:
