@@ -2,11 +2,11 @@
 
 Who may: whoever is on the box's own network, as long as it has not joined. Nothing more is asked, because the code is
 the credential: a stranger who is first needs one that an operator has made, and a box that a stranger joined to a hub of their own has
-nothing of the school's yet. Once the box has joined these addresses do not exist.
+nothing of the school's yet. Whom the box may ask on a stranger's word is bounded in `sync/boxes/typed_hub.py`. Once the box has joined these addresses do not exist.
 """
 
 import socket
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,11 +83,16 @@ def _check_may() -> None:
 
 def _is_local(address: str) -> bool:
     try:
-        found = ip_address(address)
+        found = _plain(address)
     except ValueError:
         return False
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return (mapped or found).is_private or (mapped or found).is_link_local
+    return found.is_private or found.is_link_local
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address:
+    """An address as it is meant. Raises ValueError."""
+    found = ip_address(address)
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
 def _place() -> str:
@@ -167,7 +172,8 @@ def join() -> ResponseReturnValue:
         with writing(travels=False) as session:
             asked = first_start.asked(session, guard.here())
             hub = asked.hub if again and asked else form.hub.data or ""
-            first_start.ask(session, guard.here(), hub, None if again else form.code.data)
+            at_the_machine = _plain(request.remote_addr or "").is_loopback
+            first_start.ask(session, guard.here(), hub, None if again else form.code.data, at_the_machine=at_the_machine)
     except TooManyTries as error:
         form.refuse(error)
         return render_template("box/first_start.html", form=form, said="", may_repeat=False), 429

@@ -1,26 +1,30 @@
 """A box that belongs to nobody joins from a page: who may, what goes wrong in words, and that the page is gone afterwards."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
 
 from eduhub.accounts.models import AuditEntry
 from eduhub.app import create_app
-from eduhub.errors import EduHubError
+from eduhub.errors import EduHubError, LinkDown
 from eduhub.installation import Installation, JobContext
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.jobs.running import Worker
 from eduhub.ops.handlers import HANDLERS
-from eduhub.sync.boxes import first_start, joining, nodes, replacing
+from eduhub.sync.boxes import first_start, joining, nodes, replacing, typed_hub
+from eduhub.sync.link import Link
 from eduhub.uids import new_uid
 from tests.in_a_thread import served
 from tests.sync.world import Hub, School
 from tests.web.world import Reader
 
 ELSEWHERE = "8.8.8.8"
+NOBODY = "http://127.0.0.1:65535"  # no port that is given to whoever asks for one
 
 
 @pytest.fixture
@@ -106,7 +110,7 @@ def test_a_box_joins_says_its_name_and_the_page_is_gone(
 
 def test_the_code_is_in_no_row_and_only_this_user_may_read_it(reader: Reader, box: Installation, hub: Hub, school: School) -> None:
     code = hub.code(school)
-    ask(reader, "http://127.0.0.1:9", code)
+    ask(reader, NOBODY, code)
     kept = box.settings.data_dir / "run" / "join-code"
     assert kept.stat().st_mode & 0o777 == 0o600
     with box.database.read() as session:
@@ -119,7 +123,7 @@ def test_a_hub_that_cannot_be_reached_costs_no_second_typing_of_the_code(
     reader: Reader, box: Installation, hub: Hub, school: School, address: str
 ) -> None:
     code = hub.code(school)
-    ask(reader, "http://127.0.0.1:9", code)
+    ask(reader, NOBODY, code)
     do_the_job(box)
     page = reader.get("/first-start").text
     assert "The hub could not be reached at this address." in page
@@ -223,6 +227,92 @@ def test_a_name_that_its_operator_gave_the_box_is_the_boxes_own(
     client = create_app(installation=make_installation(role="node", **settings)).test_client()
     assert client.get("/first-start", base_url=f"http://{host}").status_code == 200
     assert client.get("/first-start", base_url="http://other.example.org").status_code == 303
+
+
+class Listening:
+    """Something that answers at an address of this machine, and remembers what it was asked."""
+
+    def __init__(self, status: str = "200 OK", body: bytes = b"<h1>Router</h1>", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self.asked: list[str] = []
+        self._status, self._body, self._headers = status, body, headers
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        self.asked.append(environ["PATH_INFO"])
+        start_response(self._status, [("Content-Type", "text/html"), ("Content-Length", str(len(self._body))), *self._headers])
+        return [self._body]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"])  # noqa: S104 - nobody listens there
+def test_who_is_on_the_network_cannot_have_the_box_speak_with_itself(
+    reader: Reader, box: Installation, hub: Hub, school: School, host: str
+) -> None:
+    inside = Listening()
+    with served(inside) as port:
+        wanted = {"hub": f"http://{host}:{port}", "code": hub.code(school)}
+        page = reader.post("/first-start", wanted, page="/first-start", environ_overrides={"REMOTE_ADDR": "192.168.4.7"})
+        assert page.status_code == 303
+        do_the_job(box)
+    assert inside.asked == []
+    assert "The hub could not be reached at this address." in reader.get("/first-start").text
+
+
+def test_a_telephone_that_tries_again_what_was_typed_at_the_box_does_not_get_further(
+    reader: Reader, box: Installation, hub: Hub, school: School
+) -> None:
+    inside = Listening()
+    with served(inside) as port:
+        ask(reader, f"http://127.0.0.1:{port}", hub.code(school))
+        do_the_job(box)
+        before = len(inside.asked)
+        assert before
+        reader.post("/first-start", {"again": "1"}, page="/first-start", environ_overrides={"REMOTE_ADDR": "192.168.4.7"})
+        do_the_job(box)
+    assert len(inside.asked) == before
+
+
+def test_what_is_no_hub_is_asked_once_and_nothing_of_its_answer_is_shown(
+    reader: Reader, box: Installation, hub: Hub, school: School
+) -> None:
+    behind = Listening()
+    with served(behind) as there:
+        for router in (Listening(), Listening("302 Found", b"", (("Location", f"http://127.0.0.1:{there}/"),)), Listening(body=b'{"hub": 1, "nonce": "Router"}')):
+            with served(router) as port:
+                ask(reader, f"http://127.0.0.1:{port}", hub.code(school))
+                do_the_job(box)
+            page = reader.get("/first-start").text
+            assert "The hub could not be reached at this address." in page
+            assert "Router" not in page
+            assert router.asked == ["/sync/v1/hello"]
+    assert behind.asked == []
+
+
+def test_no_hub_stands_at_the_port_of_another_service(reader: Reader) -> None:
+    for port in (22, 23, 25, 139, 1023):
+        assert "This is not the address of a hub." in ask(reader, f"http://10.1.2.3:{port}", "AAAAA-AAAAA-AAAAA-AAAAA"), port
+
+
+@pytest.mark.parametrize(("there", "may"), [
+    ("10.1.2.3", True), ("192.168.7.1", True), ("172.16.0.9", True), ("fd00::7", True), ("93.184.215.14", True), ("2606:2800::1", True),
+    ("127.0.0.1", False), ("127.8.8.8", False), ("::1", False), ("::ffff:127.0.0.1", False), ("169.254.169.254", False), ("fe80::1%eth0", False),
+    ("::ffff:169.254.169.254", False), ("::", False), ("224.0.0.251", False), ("192.168.4.1", False), ("::ffff:192.168.4.1", False),
+])  # fmt: skip
+def test_a_hub_may_stand_in_the_countys_network_and_not_in_the_box_or_on_its_wire(there: str, may: bool) -> None:
+    assert typed_hub.may_be_told(there, "192.168.4.1", also_here=False) is may
+
+
+def test_whoever_answers_byte_by_byte_does_not_hold_the_page_for_ever() -> None:
+    def drip(_environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "100000")])
+        for _number in range(100_000):
+            yield b" "
+            until.wait(0.05)
+
+    until = threading.Event()
+    with served(drip) as port:
+        url = f"http://127.0.0.1:{port}"
+        with Link(url, transport=typed_hub.Outward(url, also_here=True, within_s=0.5)) as link, pytest.raises(LinkDown):
+            link.hello()
+        until.set()
 
 
 def test_few_tries_are_taken(reader: Reader) -> None:

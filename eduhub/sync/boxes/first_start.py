@@ -18,8 +18,7 @@ from eduhub.installation import Installation, JobContext
 from eduhub.jobs import queue
 from eduhub.jobs.models import JobRow
 from eduhub.schools.models import Organisation
-from eduhub.sync.boxes import joining, nodes
-from eduhub.sync.fetching.address import Address
+from eduhub.sync.boxes import joining, nodes, typed_hub
 from eduhub.sync.models import Upstream
 
 KIND = "sync.join"
@@ -46,12 +45,15 @@ def address_of(typed: str) -> str:
     """The hub's address as somebody typed it; TLS where nothing else is said. Raises BadInput."""
     plain = re.sub(r"\s", "", typed).rstrip("/")
     url = plain if re.match(r"https?://", plain, re.IGNORECASE) else f"https://{plain}"
-    Address.of(url)
+    typed_hub.check(url)
     return url
 
 
-def ask(session: Session, installation: Installation, hub: str, code: str | None) -> None:
-    """Have the box join; `code` None: the one of the last try. Raises BadInput, JoinRefused (no code), AlreadyJoined."""
+def ask(session: Session, installation: Installation, hub: str, code: str | None, *, at_the_machine: bool = False) -> None:
+    """Have the box join; `code` None: the one of the last try. `at_the_machine`: it is asked from there, and the hub may be there too.
+
+    Raises BadInput, JoinRefused (no code), AlreadyJoined.
+    """
     url = address_of(hub)
     if not is_new(session):
         raise AlreadyJoined()
@@ -60,7 +62,7 @@ def ask(session: Session, installation: Installation, hub: str, code: str | None
     if code is not None:
         nodes.read_code(code)
         _keep(installation, code)
-    queue.enqueue(session, KIND, {"hub": url}, dedupe=KIND, priority=0, max_attempts=1)
+    queue.enqueue(session, KIND, {"hub": url, "also_here": at_the_machine}, dedupe=KIND, priority=0, max_attempts=1)
 
 
 def asked(session: Session, installation: Installation) -> Asked | None:
@@ -78,13 +80,13 @@ def asked(session: Session, installation: Installation) -> Asked | None:
     return Asked(hub, is_under_way=False, error=error, reason=reason, may_repeat=may_repeat)
 
 
-def run(context: JobContext, hub: str) -> None:
-    """The job. Joining twice with the same code is safe: a box that was switched off in between asks again."""
+def run(context: JobContext, hub: str, also_here: bool = False) -> None:
+    """The job. `also_here`: the hub may be on this machine. Joining twice with the same code is safe: a box that was switched off in between asks again."""
     code = _kept(context.installation)
     if code is None:
         raise JoinRefused("no code is kept", reason="not_a_code")
     try:
-        joining.join(context.installation, hub, code)
+        joining.join(context.installation, hub, code, transport=typed_hub.Outward(hub, also_here=also_here))
     except JoinRefused:
         _file(context.installation).unlink(missing_ok=True)
         raise

@@ -17,7 +17,7 @@ from eduhub import changes, clock
 from eduhub.changes import FieldChange
 from eduhub.delivery.models import PinnedRoot
 from eduhub.delivery.trust import KEY_FORMAT, keyring, pin_root, remember_entry
-from eduhub.errors import AlreadyJoined, BadFormat, BadSignature, JoinRefused
+from eduhub.errors import AlreadyJoined, BadFormat, BadSignature, JoinRefused, LinkDown
 from eduhub.installation import Installation
 from eduhub.signing import Signature, canonical, sealing_public
 from eduhub.sync import auth
@@ -45,8 +45,11 @@ def join(installation: Installation, url: str, code: str, *, transport: Transpor
             raise AlreadyJoined()
     installation.keys.make_node_keys()
     with Link(url.rstrip("/"), transport=transport) as link:
-        greeting, own_nonce = link.hello()
-        root, hub_uid = _root_of(greeting)
+        try:
+            greeting, own_nonce = link.hello()
+            root, hub_uid = _root_of(greeting)
+        except BadFormat as error:  # something answers there, and no hub: nothing more is said to it, or of it
+            raise LinkDown("no hub answers there") from error
         if nodes.fingerprint(root) != expected_root:
             raise JoinRefused("this is not the hub that the code was made at", reason="other_hub")
         answer = link.post_json(f"{PREFIX}/join", _request(installation, random_half, greeting["nonce"]), signed=False)

@@ -17,10 +17,13 @@ CONNECT_S, SILENCE_S = 4.0, 8.0
 
 
 class Hurry(httpx.BaseTransport):
-    """Requests by `inner`, all of them within so many seconds of the first."""
+    """Requests by `inner`, all of them within so many seconds of the first; none with more silence than `silence_s`."""
 
-    def __init__(self, inner: httpx.BaseTransport, within_s: float) -> None:
+    def __init__(
+        self, inner: httpx.BaseTransport, within_s: float, *, connect_s: float = CONNECT_S, silence_s: float = SILENCE_S
+    ) -> None:
         self._inner, self._within_s = inner, within_s
+        self._patience = {"connect": connect_s, "read": silence_s, "write": silence_s, "pool": connect_s}
         self._ends_s: float | None = None
         self._sockets: list[socket.socket] = []
         self._timer: threading.Timer | None = None
@@ -36,7 +39,7 @@ class Hurry(httpx.BaseTransport):
             raise httpx.ReadTimeout("its time is over", request=request)
         request.extensions = {
             **request.extensions,
-            "timeout": {"connect": CONNECT_S, "read": SILENCE_S, "write": SILENCE_S, "pool": CONNECT_S},
+            "timeout": self._patience,
             "trace": self._heard(request.extensions.get("trace")),
         }
         return self._inner.handle_request(request)
