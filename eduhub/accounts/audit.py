@@ -34,19 +34,59 @@ PUT_ASIDE = "sync.put_aside"
 TWIN = "sync.two_machines"  # a copy of a box's disk is in use beside it
 _PUT_ASIDE = re.compile(rf"{re.escape(PUT_ASIDE)}\.[a-z_]{{1,40}}")  # and a dot and the reason: what a box sent and may not
 
+# What a box alone can cause, as often as it likes: so many entries of a box on a day (of UTC); the further ones are counted in one.
+_OF_BOXES, MOST_A_DAY = frozenset({PUT_ASIDE, TWIN}), 100
+_MORE = re.compile(r"[a-z_.]{1,40}\.more\.([0-9]{1,12})")
+_DAY_MS = 86_400_000
+
 
 def note(
     session: Session, action: str, *, by_uid: str | None, org_uid: str | None = None, subject_uid: str | None = None
 ) -> None:
-    """Write down an action, as 'schools.enrol'. It stands or falls with the transaction that did it."""
+    """Write down an action, as 'schools.enrol'. It stands or falls with the transaction that did it.
+
+    Of what one box does again and again on a day, what is beyond `MOST_A_DAY` is counted only.
+    """
     if action not in ACTIONS and not _PUT_ASIDE.fullmatch(action):
         raise ValueError(f"{action!r:.80} is no action of ACTIONS")
-    session.add(
-        AuditEntry(
-            uid=new_uid(), at_ms=clock.now_ms(), by_uid=by_uid, org_uid=org_uid, action=action, subject_uid=subject_uid
-        )
-    )
+    kind = PUT_ASIDE if action.startswith(PUT_ASIDE) else action
+    if kind in _OF_BOXES and subject_uid is not None and _is_counted(session, kind, org_uid, subject_uid):
+        return
+    _add(session, action, by_uid, org_uid, subject_uid)
+
+
+def _add(session: Session, action: str, by_uid: str | None, org_uid: str | None, subject_uid: str | None) -> AuditEntry:
+    row = AuditEntry(uid=new_uid(), at_ms=clock.now_ms(), by_uid=by_uid, org_uid=org_uid, action=action, subject_uid=subject_uid)
+    session.add(row)
     session.flush()
+    return row
+
+
+def _is_counted(session: Session, kind: str, org_uid: str | None, subject_uid: str) -> bool:
+    """Whether what a box did is one of too many of its day, and was counted in the entry that stands for those."""
+    day_ms = clock.now_ms() // _DAY_MS * _DAY_MS
+    held = session.info.setdefault("audit_more", {})  # a batch has thousands of them
+    more = held.get((kind, subject_uid, day_ms))
+    if more is None or more not in session:
+        today = (
+            AuditEntry.org_uid == org_uid, AuditEntry.subject_uid == subject_uid, AuditEntry.at_ms >= day_ms,
+            AuditEntry.at_ms < day_ms + _DAY_MS, AuditEntry.action.startswith(kind, autoescape=True),
+        )  # fmt: skip
+        more = session.scalars(select(AuditEntry).where(*today, AuditEntry.action.startswith(f"{kind}.more.", autoescape=True))).first()
+        if more is None and (session.scalar(select(func.count()).select_from(AuditEntry).where(*today)) or 0) < MOST_A_DAY:
+            return False
+        if more is None:
+            more = _add(session, f"{kind}.more.0", None, org_uid, subject_uid)
+        held[kind, subject_uid, day_ms] = more
+    more.action = f"{kind}.more.{(more_of(more.action) or 0) + 1}"
+    return True
+
+
+def more_of(action: str) -> int | None:
+    """Of how many further acts of a box on its day an entry speaks; None: of the one act that it names."""
+    found = _MORE.fullmatch(action)
+    return int(found[1]) if found else None
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -83,7 +123,8 @@ def count(session: Session, wanted: Wanted) -> int:
 
 def actions(session: Session, org_uids: Sequence[str] | None) -> list[str]:
     """The names of the actions that there are entries of."""
-    return list(session.scalars(Wanted(org_uids).narrow(select(AuditEntry.action).distinct())))
+    named = select(AuditEntry.action).where(AuditEntry.action.not_like("%.more.%")).distinct()
+    return list(session.scalars(Wanted(org_uids).narrow(named)))
 
 
 def newest(session: Session, *, org_uids: Sequence[str] | None = None, limit: int = 100) -> list[AuditEntry]:

@@ -93,6 +93,10 @@ def test_every_action_has_words_in_three_languages(app: Flask, language: str) ->
             word = audit_words.word_of(action)
             assert word != action
             assert (word in audit_words.WORDS.values()) == (language == "en"), f"{action} has no words in {language}"
+        word = audit_words.word_of(f"{audit.PUT_ASIDE}.more.7")
+        assert word.startswith(audit_words.word_of(audit.PUT_ASIDE))
+        assert "7" in word
+        assert ("times on that day" in word) == (language == "en")
 
 
 def test_an_action_that_is_not_in_the_list_is_never_written_down() -> None:

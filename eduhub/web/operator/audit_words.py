@@ -84,5 +84,10 @@ WORDS = {
 
 def word_of(action: str) -> str:
     """The action in the page's language; its own name where an older or a later release wrote one that has no word here."""
-    known = audit.PUT_ASIDE if action.startswith(audit.PUT_ASIDE) else action
-    return str(gettext(WORDS[known])) if known in WORDS else action
+    more = audit.more_of(action)
+    plain = action.partition(".more.")[0] if more is not None else action
+    known = audit.PUT_ASIDE if plain.startswith(audit.PUT_ASIDE) else plain
+    if known not in WORDS:
+        return action
+    word = str(gettext(WORDS[known]))
+    return word if more is None else gettext("%(what)s: %(count)s more times on that day", what=word, count=more)
