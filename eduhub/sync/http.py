@@ -33,6 +33,7 @@ log = logs.logger(__name__)
 
 HELLO_FORMAT = "eduhub-hello/1"
 MAX_BODY_BYTES = 2 << 20
+MAX_JOIN_BYTES = 16 << 10  # some hundred today: whoever finds the hub may ask, and what they sign is written anew to be judged
 _WORTH_PACKING = 1_000  # bytes; below, the packet is sent anyway
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -89,7 +90,7 @@ class _Hub:
             )  # fmt: skip
 
     def join(self) -> Response:
-        found = _json_body()
+        found = _parsed(_body(MAX_JOIN_BYTES))
         with self._installation.database.write() as session:
             answer = nodes.accept(session, self._installation, found)
         log.info("a box joined", node=answer["answer"]["certificate"]["certificate"]["node"])
@@ -229,10 +230,6 @@ def _number(name: str) -> int:
 def _body(most: int = MAX_BODY_BYTES) -> bytes:
     request.max_content_length = most
     return request.get_data(cache=False)
-
-
-def _json_body() -> dict[str, Any]:
-    return _parsed(_body())
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

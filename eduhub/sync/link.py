@@ -7,6 +7,7 @@ This module must not know what the bytes mean. A courier replaces this module on
 """
 
 import json
+import re
 import secrets
 import socket
 import ssl
@@ -30,6 +31,7 @@ log = logs.logger(__name__)
 
 PREFIX = "/sync/v1"
 MAX_ANSWER_BYTES, MAX_POLL_BYTES = 16 << 20, 64 << 10
+_NONCE = re.compile(r"[0-9A-Za-z._~-]{1,100}")
 _GZIP = 31  # of zlib: gzip, and nothing else
 # Silence, not length: a packet that was lost three times on a satellite link takes about ten seconds.
 _TIMEOUT = httpx.Timeout(connect=15.0, read=30.0, write=60.0, pool=5.0)
@@ -84,7 +86,7 @@ class Link:
         """What the hub says of itself, unverified, and the nonce of ours that its time is bound to."""
         own_nonce = secrets.token_hex(16)
         found = self.get_json(f"{PREFIX}/hello?nonce={own_nonce}", signed=False)
-        if not isinstance(found.get("nonce"), str):
+        if not isinstance(found.get("nonce"), str) or not _NONCE.fullmatch(found["nonce"]):  # it is said again in a header
             raise BadFormat("a hub says hello with a nonce")
         self._nonce = found["nonce"]
         return found, own_nonce

@@ -3,6 +3,7 @@
 This module must not know HTTP, nor which of them the box wants.
 """
 
+import re
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -18,11 +19,12 @@ from eduhub.sync.models import Node
 
 LASTS_S = 12 * 3600  # one night of fetching; a new one costs a round trip
 MAX_ASKED = 200
+_ID = re.compile(r"[0-9a-f]{64}")
 
 
 def for_node(session: Session, installation: Installation, node: Node, asked: Any) -> dict[str, Any]:
     """{"passes": {package: pass}, "refused": [package]}: a refused one may be granted later."""
-    if not isinstance(asked, list) or len(asked) > MAX_ASKED or not all(isinstance(name, str) for name in asked):
+    if not isinstance(asked, list) or len(asked) > MAX_ASKED or not all(isinstance(name, str) and _ID.fullmatch(name) for name in asked):
         raise BadFormat(f"passes are asked for at most {MAX_ASKED} packages")
     around = grants.organisations_around(session, node.org_uid)
     expires_steady_s = installation.steady.now_s() + LASTS_S

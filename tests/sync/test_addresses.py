@@ -8,8 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from eduhub.delivery import catalog
+from eduhub.errors import BadFormat
+from eduhub.installation import Installation
 from eduhub.sync import http
 from eduhub.sync.closed_pages import ClosedPages
+from eduhub.sync.link import Link
 from tests.sync.world import Hub
 
 
@@ -102,4 +105,12 @@ def test_a_request_to_join_that_cannot_be_read_is_refused(client: FlaskClient, b
 
 
 def test_a_body_without_end_is_not_read(client: FlaskClient) -> None:
-    assert client.post("/sync/v1/join", data=b" " * (http.MAX_BODY_BYTES + 1)).status_code == 413
+    assert client.post("/sync/v1/outbox", data=b" " * (http.MAX_BODY_BYTES + 1)).status_code == 413
+    assert client.post("/sync/v1/join", data=b" " * (http.MAX_JOIN_BYTES + 1)).status_code == 413
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\x00b", "", "0" * 65, "A" * 64])
+def test_a_pass_for_what_is_no_package_is_refused_in_words(hub: Hub, box: Installation, name: str) -> None:
+    node_uid = hub.join(box, hub.school("Shuanghu"))
+    with Link("http://hub.test", node_uid=node_uid, key=box.keys.node_signing, transport=hub.wire) as link, pytest.raises(BadFormat):
+        link.post_json("/sync/v1/passes", {"packages": ["0" * 64, name]})

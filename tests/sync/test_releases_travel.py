@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -339,3 +340,15 @@ def test_a_refused_release_that_a_power_cut_tore_is_fetched_again(
     (box.settings.data_dir / "work" / f"{row.id}.refused").write_bytes(bytes(500))
     hub.sync(box)
     assert missing(box, row.id) == []
+
+
+@pytest.mark.parametrize("token", ["", "a ", "\x7f", "é", "a" * 501, None, 7])
+def test_a_pass_that_no_header_can_say_is_none(token: object) -> None:
+    class Says:
+        def get(self, target: str, *, signed: bool = True) -> bytes:
+            raise NotImplementedError
+
+        def post_json(self, target: str, value: dict[str, Any], *, signed: bool = True) -> dict[str, Any]:
+            return {"passes": dict.fromkeys(value["packages"], token)}
+
+    assert fetching._pass(Says(), "a" * 64) == {}

@@ -4,6 +4,7 @@ A mirror's fault is noted and never raised: the answer is then that it has nothi
 with the answers.
 """
 
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ log = logs.logger(__name__)
 
 WITHIN_S = {True: 20.0, False: 180.0}  # all that is asked but parts; True: found nearby
 PATIENCE_S = {True: 8.0, False: 40.0}  # without a byte of a part
+
+
+_UID, _NAME = re.compile(r"[0-9a-f-]{36}"), re.compile(r"[a-z0-9-]{1,63}")
 
 
 class Ways:
@@ -118,7 +122,7 @@ class Conversation:
                 ring = keyring(session)
             if not greeting.is_of(said, ring):
                 raise NodeRefused("a box of another hub")
-            if not isinstance(said.get("mirror"), str) or not isinstance(said.get("name"), str):
+            if not _is_who_it_is(said.get("mirror"), said.get("name")):
                 raise BadFormat("a mirror says who it is")
         except EduHubError as error:
             self._note(error)
@@ -187,6 +191,11 @@ class Conversation:
             raise error
         self.why = blame(error)
         log.info("a mirror did not answer as it should", mirror=self.candidate.node_uid, why=self.why, error_code=error.code)
+
+
+def _is_who_it_is(node_uid: Any, name: Any) -> bool:
+    """Whether that can be a box: what it says is written down here, and shown."""
+    return isinstance(name, str) and bool(_NAME.fullmatch(name)) and isinstance(node_uid, str) and bool(_UID.fullmatch(node_uid))
 
 
 def _manifest(session: Session, name: str) -> Manifest | Release | None:

@@ -7,6 +7,7 @@ A mirror has no school stream and takes nothing in: it answers from what is publ
 packages themselves. This module must not know HTTP. See docs/formats/mirrors.md.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from eduhub.sync.models import Node
 
 LASTS_S = 3600  # a reader that needs longer asks again; who is shut out meanwhile reads no longer than this
 MAX_ASKED = 200
+_ID = re.compile(r"[0-9a-f]{64}")
 # A grant of 20 000 courses has 780 000 bytes, 200 packages have 14 000.
 MAX_QUESTION_BYTES = 1 << 20
 
@@ -50,7 +52,7 @@ def answer(session: Session, installation: Installation, asked: SignedRequest, f
     Raises NodeRefused, BadFormat.
     """
     wanted = found.get("packages") if isinstance(found, dict) else None
-    if not isinstance(wanted, list) or len(wanted) > MAX_ASKED or not all(isinstance(name, str) for name in wanted):
+    if not isinstance(wanted, list) or len(wanted) > MAX_ASKED or not all(isinstance(name, str) and _ID.fullmatch(name) for name in wanted):
         raise BadFormat(f"at most {MAX_ASKED} packages are asked for at once")
     reader = reader_of(session, installation, asked, found.get("grant"))
     rows = session.scalars(select(PackageRow).where(PackageRow.id.in_(wanted), PackageRow.withdrawn.is_(False))).all()

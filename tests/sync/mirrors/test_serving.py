@@ -131,6 +131,8 @@ def test_a_box_of_another_hub_is_refused(
 def test_what_is_no_question_is_refused_in_words(village: Village) -> None:
     with pytest.raises(BadFormat):
         village.ask(["0" * 64] * 201)
+    with pytest.raises(BadFormat):
+        village.ask([village.package, "\ud800"])
     with pytest.raises(NodeRefused):
         village.ask([village.package], grant={"grant": {"format": grants.FORMAT}, "signature": {}})
 
