@@ -68,6 +68,16 @@ def refused(thief: Thief, received: inbox.Received, before: list[Any]) -> None:
         assert [row for row in session.scalars(select(AuditEntry.action)) if row.startswith("sync.put_aside.")]
 
 
+def test_a_box_cannot_push_the_hubs_counter_to_its_end(thief: Thief) -> None:
+    child = thief.school.children[0]
+    with thief.hub.here.database.read() as session:
+        own = session.scalars(select(changes.Machine.counter)).one()
+    before = snapshot(thief)
+    refused(thief, thief.write("person", child, counter=own + rights.MOST_LEAD + 1, name="Far ahead"), before)
+    assert thief.write("person", child, counter=own + rights.MOST_LEAD, name="Weeks ahead").applied == 1
+    assert changes.MAX_COUNTER // rights.MOST_LEAD > 100_000_000  # rows, each judged and written by the hub, one after the other
+
+
 def grant(person: str, role: str, scope_kind: str, scope_uid: str | None) -> dict[str, Any]:
     return {"person_uid": person, "role": role, "scope_kind": scope_kind, "scope_uid": scope_uid,
             "starts_on": "2026-11-25", "ended_on": None}  # fmt: skip

@@ -27,6 +27,9 @@ from eduhub.sync.models import InboxState, Node
 
 _JUDGED_TOGETHER = frozenset({"person", "learner_record", "enrolment", "group_course", "plan_row"})
 ROLES_A_BOX_GIVES = frozenset({"student", "assistant"})
+# How far a box may be ahead of its hub's counter: weeks of the whole county's writes, should the hub have lost those. Each row that is
+# taken in moves the hub's counter on; by what `changes` allows, two million rows of one box would end it, and with it all writing.
+MOST_LEAD = 2**26
 
 
 class Refusal(Exception):
@@ -71,6 +74,8 @@ def _check(session: Session, seen: Seen, node: Node, incarnation: str, asked: li
     if first.table_name not in _RULES:
         raise Refusal("table")
     allowed_fields, rule = _RULES[first.table_name]
+    if max(change.counter for change in asked) > seen.counter + MOST_LEAD:
+        raise Refusal("counter")
     for change in asked:
         if change.field != "org_uid" and change.field not in allowed_fields:
             raise Refusal("field")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from eduhub import changes
 from eduhub.accounts.models import Person, RoleGrant
-from eduhub.changes import Change, FieldChange
+from eduhub.changes import Change, FieldChange, Machine
 from eduhub.db import portions
 from eduhub.schools.models import Group, LearnerRecord
 from eduhub.sync.school_stream import scope
@@ -27,6 +27,11 @@ class Seen:
         self._rows: dict[str, set[str]] = {}
         for change in self._fields:
             self._rows.setdefault(change.table_name, set()).add(change.row_uid)
+
+    @cached_property
+    def counter(self) -> int:
+        """How far the hub has counted."""
+        return self._session.scalar(select(Machine.counter)) or 0
 
     @cached_property
     def owners(self) -> dict[Key, set[str]]:
