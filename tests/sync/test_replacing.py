@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from eduhub import changes, clock
 from eduhub.accounts import credentials
@@ -16,8 +16,9 @@ from eduhub.installation import Installation
 from eduhub.learning.models import Progress
 from eduhub.schools.models import Enrolment
 from eduhub.sync.boxes import joining, nodes, replacing
-from eduhub.sync.homeward import outbox
+from eduhub.sync.homeward import inbox, outbox
 from eduhub.sync.models import InboxState, Node, ReplacedBox
+from eduhub.uids import new_uid
 from tests.sync.test_outbox_and_inbox import enrol, events_at, watch
 from tests.sync.world import WEDNESDAY_MS, Hub, School
 
@@ -196,6 +197,23 @@ def test_a_box_that_was_lost_brings_nothing_home_any_more(hub: Hub, school: Scho
         hub.sync(old)
     assert events_at(hub) == []
     assert "The old box is shut out: nothing more will come from it." in words_at(spare)
+
+
+@pytest.mark.parametrize(("names", "newest"), [(3, 2**53 - 1), (20_000, 0)])
+def test_a_stolen_box_that_counts_without_end_cannot_keep_its_successor_from_joining(
+    hub: Hub, school: School, spare: Installation, names: int, newest: int
+) -> None:
+    with hub.here.database.write() as session:
+        thief = replacing.find(session, "shuanghu-3")
+        inbox.receive(session, thief, {"incarnation": new_uid(), "oldest": 1, "newest": newest, "rows": []})  # as each of these came
+        session.execute(insert(InboxState), [
+            {"node_uid": thief.uid, "incarnation": new_uid(), "contiguous": 0, "newest": newest, "told_ms": clock.now_ms()}
+            for _number in range(names)
+        ])  # fmt: skip
+    replace(hub, spare)
+    told = told_at(spare)
+    assert len(told["received"]) <= 50
+    assert told["waiting"] <= 2**53 - 1
 
 
 def test_one_place_is_taken_once(hub: Hub, school: School, spare: Installation, make_box: Callable[[], Installation]) -> None:

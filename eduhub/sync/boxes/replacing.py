@@ -29,6 +29,8 @@ log = logs.logger(__name__)
 
 FORMAT = "eduhub-replaced/1"
 ASKED_FOR_S, ASKED_EVERY_S = 35 * 86_400, 86_400  # as long as boxes keep what they brought home
+# A stolen box counts under as many names as it likes, and up to any number: it must not keep its successor from joining.
+MOST_NAMES, MOST_WAITING = 50, 2**53 - 1
 
 
 # --- hub ----------------------------------------------------------------------------
@@ -74,14 +76,15 @@ def report(session: Session, node: Node) -> dict[str, Any]:
     states = session.scalars(
         select(InboxState).where(InboxState.node_uid == old.uid).order_by(InboxState.incarnation)
     ).all()
+    most = sorted(states, key=lambda state: state.contiguous, reverse=True)[:MOST_NAMES]
     used_ms = session.scalar(select(JoinCode.used_ms).where(JoinCode.used_by_node_uid == node.uid))
     told = [state.newest - state.contiguous for state in states if state.newest is not None]
     heard = [state.told_ms for state in states if state.told_ms is not None] + ([contact.last_ms] if contact else [])
     return {
         "format": FORMAT, "node": old.uid, "by": node.uid, "name": old.name, "shut_out": old.revoked_on is not None,
-        "last_ms": max(heard, default=None), "waiting": sum(max(0, left) for left in told) if told else None,
+        "last_ms": max(heard, default=None), "waiting": min(MOST_WAITING, sum(max(0, left) for left in told)) if told else None,
         "complete": bool(states) and used_ms is not None and all(_is_whole(state, used_ms) for state in states),
-        "received": [{"incarnation": state.incarnation, "contiguous": state.contiguous} for state in states],
+        "received": [{"incarnation": state.incarnation, "contiguous": state.contiguous} for state in most],
     }  # fmt: skip
 
 
