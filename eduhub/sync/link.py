@@ -1,7 +1,7 @@
 """Node: one kept-alive HTTP connection to an upstream, and nothing else that could carry bytes.
 
 Whatever the network does wrong becomes LinkDown; whatever the hub says no to becomes the error of
-its code. Timeouts fit 64 kbit/s and 600 ms: they measure silence, never the length of an answer.
+its code. Timeouts fit 64 kbit/s and 600 ms: they measure silence and a trickle, never the length of an answer.
 
 This module must not know what the bytes mean. A courier replaces this module only.
 """
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from eduhub import __version__, logs
+from eduhub import __version__, clock, logs
 from eduhub.errors import BadFormat, EduHubError, JoinRefused, LinkDown, NodeRefused, error_table
 from eduhub.signing import SigningKey
 from eduhub.sync import auth, polling
@@ -34,6 +34,8 @@ MAX_ANSWER_BYTES, MAX_POLL_BYTES = 16 << 20, 64 << 10
 _NONCE = re.compile(r"[0-9A-Za-z._~-]{1,100}")
 _GZIP = 31  # of zlib: gzip, and nothing else
 # Silence, not length: a packet that was lost three times on a satellite link takes about ten seconds.
+# A tenth of the slowest link that this is for; a minute is longer than most outages.
+TRICKLE_AFTER_S, TRICKLE_BYTES_S = 60.0, 100
 _TIMEOUT = httpx.Timeout(connect=15.0, read=30.0, write=60.0, pool=5.0)
 # It stays warm from one poll to the next; a hub that hung up meanwhile is asked over a new one.
 _LIMITS = httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=900.0)
@@ -185,9 +187,8 @@ class Link:
             return self._send_once(method, target, body, headers)
 
     def _send_once(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:
-        with (
-            self._client.stream(method, target, content=body or None, headers=headers, extensions={"trace": self._trace}) as response,
-        ):
+        asked = self._client.stream(method, target, content=body or None, headers=headers, extensions={"trace": self._trace})
+        with asked as response:
             self._was_answered = True
             received = _received(response, MAX_ANSWER_BYTES)
             token = response.headers.get(auth.POLL_HEADER, "")
@@ -253,7 +254,7 @@ def _obey_pause(status: int, headers: Mapping[str, str]) -> None:
 
 
 def _received(response: httpx.Response, most: int) -> bytes:
-    """The answer to its end, unpacked. Raises BadFormat when it is more than that; LinkDown when it ended early.
+    """The answer to its end, unpacked. Raises BadFormat when it is more than that; LinkDown when it ended early, or trickles.
 
     By hand: httpx unpacks whatever an answer says it is packed with, as often as it says, each block as a whole; so some
     hundred bytes could fill a machine's memory.
@@ -262,10 +263,13 @@ def _received(response: httpx.Response, most: int) -> bytes:
     if packed not in {"identity", "gzip"}:
         raise LinkDown("an answer that is packed as nobody asked for")
     unpacking = zlib.decompressobj(_GZIP) if packed == "gzip" else None
-    received, came = bytearray(), 0
+    received, came, began_s = bytearray(), 0, clock.monotonic_s()
     assert isinstance(response.stream, httpx.SyncByteStream)
     for block in response.stream:
         came += len(block)
+        waited_s = clock.monotonic_s() - began_s
+        if waited_s > TRICKLE_AFTER_S and came < waited_s * TRICKLE_BYTES_S:
+            raise LinkDown("an answer that trickles")  # a byte now and then is no silence, and would hold a round for days
         try:
             received += unpacking.decompress(block, most + 1 - len(received)) if unpacking is not None else block
         except zlib.error as error:

@@ -3,12 +3,14 @@
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from eduhub import clock
 from eduhub.errors import BadFormat, LinkDown
 from eduhub.sync import auth, link
 from eduhub.sync.link import Link
@@ -46,6 +48,10 @@ def linked(body: bytes, encoding: str) -> Iterator[Link]:
         yield found
 
 
+def linked_to(answer: Callable[[httpx.Request], httpx.Response]) -> Link:
+    return Link("http://hub.test", transport=httpx.MockTransport(answer))
+
+
 @pytest.mark.parametrize(("times", "encoding", "error"), [
     (1, "gzip", BadFormat), (2, "gzip, gzip", LinkDown), (3, "gzip, gzip, gzip", LinkDown), (1, "br", LinkDown), (1, "deflate", LinkDown),
 ])  # fmt: skip
@@ -76,3 +82,22 @@ def test_what_is_packed_once_is_read_as_it_was() -> None:
         asked.get("/sync/v1/hello", signed=False)
     with linked(b"not packed", "gzip") as asked, pytest.raises(LinkDown):
         asked.get("/sync/v1/hello", signed=False)
+
+
+def test_an_answer_of_a_byte_now_and_then_is_left_and_one_that_is_only_slow_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown_s = [0.0]
+    monkeypatch.setattr(clock, "monotonic_s", lambda: shown_s[0])
+
+    def answer(block: bytes, pause_s: float) -> httpx.Response:
+        def blocks() -> Iterator[bytes]:
+            for _ in range(100):
+                shown_s[0] += pause_s
+                yield block
+
+        return httpx.Response(200, content=blocks())
+
+    with linked_to(lambda _asked: answer(b"x", 20.0)) as asked, pytest.raises(LinkDown, match="trickles"):
+        asked.get("/sync/v1/hello", signed=False)
+    assert shown_s[0] < 2 * link.TRICKLE_AFTER_S
+    with linked_to(lambda _asked: answer(bytes(4000), 20.0)) as asked:
+        assert len(asked.get("/sync/v1/hello", signed=False)) == 400_000

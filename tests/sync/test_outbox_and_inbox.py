@@ -182,6 +182,21 @@ def test_nobody_may_speak_for_another_box_or_for_the_hub(hub: Hub, make_box: Cal
                 inbox.receive(session, node, {"incarnation": incarnation, "oldest": 1, "rows": []})
 
 
+def test_a_box_that_takes_a_new_name_each_time_is_refused_in_the_end_and_its_old_names_go_on(
+    hub: Hub, box: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_INCARNATIONS", 3)
+    other = hub.join(box, hub.school("Shuanghu"))
+    names = [new_uid() for _ in range(3)]
+    with hub.here.database.write() as session:
+        node = session.get_one(Node, other)
+        for incarnation in names * 2:
+            inbox.receive(session, node, {"incarnation": incarnation, "oldest": 1, "rows": []})
+        with pytest.raises(NodeRefused):
+            inbox.receive(session, node, {"incarnation": new_uid(), "oldest": 1, "rows": []})
+        assert len(session.scalars(select(InboxState)).all()) == 3
+
+
 def test_an_acknowledgement_of_something_else_is_refused(hub: Hub, box: Installation) -> None:
     school = hub.school("Shuanghu", children=1)
     hub.join(box, school)

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from eduhub import changes, clock, logs
@@ -26,6 +26,8 @@ from eduhub.uids import parse_uid
 log = logs.logger(__name__)
 
 ACK_FORMAT = "eduhub-outbox-ack/1"
+# A box takes a new name when it begins anew: restored, copied or replaced. That is once in a while.
+MOST_INCARNATIONS = 1000
 # Boxes stay far below, but for a row that is larger alone: one that is refused for ever would hold up all behind it.
 MAX_PACKED_BYTES, MAX_UNPACKED_BYTES = 1 << 20, 4 << 20
 
@@ -131,6 +133,9 @@ def _state(session: Session, node: Node, incarnation: str) -> InboxState:
         raise NodeRefused("the incarnation of another box", node=node.uid)
     state = session.get(InboxState, (node.uid, incarnation), with_for_update=True)
     if state is None:
+        of_this_box = select(func.count()).select_from(InboxState).where(InboxState.node_uid == node.uid)
+        if (session.scalar(of_this_box) or 0) >= MOST_INCARNATIONS:
+            raise NodeRefused("a box that takes a new name again and again", node=node.uid)
         state = InboxState(node_uid=node.uid, incarnation=incarnation, contiguous=0, digest=None, newest=None, told_ms=None)
         session.add(state)
         session.flush()
