@@ -307,7 +307,7 @@ def _answer(
     if not is_get:
         file.close()
         return []
-    _cut_when_gone(environ.get("gunicorn.socket"))
+    cut_when_gone(environ.get("gunicorn.socket"))
     body = _FileSpan(file, span)
     if narrow is not None:
         return pacing.Answer(narrow, body.read, body.close)
@@ -342,7 +342,7 @@ class _FileSpan:
             yield found
 
 
-def _cut_when_gone(connection: socket.socket | None) -> None:
+def cut_when_gone(connection: socket.socket | None) -> None:
     """Let the kernel end a connection whose reader takes nothing more, so that no thread waits for it for ever."""
     if connection is not None and connection.family != socket.AF_UNIX:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)

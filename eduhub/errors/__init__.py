@@ -20,8 +20,13 @@ from eduhub.errors.of_ops import ReleaseRefused as ReleaseRefused
 from eduhub.errors.sticks import AnotherHubsStick as AnotherHubsStick
 from eduhub.errors.sticks import BoxBusy as BoxBusy
 from eduhub.errors.sticks import NoCourier as NoCourier
+from eduhub.errors.sticks import NoStickFile as NoStickFile
 from eduhub.errors.sticks import OlderStick as OlderStick
 from eduhub.errors.sticks import StickBusy as StickBusy
+from eduhub.errors.sticks import StickFileBusy as StickFileBusy
+from eduhub.errors.sticks import StickFileCut as StickFileCut
+from eduhub.errors.sticks import StickFileNeedsRoom as StickFileNeedsRoom
+from eduhub.errors.sticks import StickFileTooLarge as StickFileTooLarge
 from eduhub.errors.sticks import StickFull as StickFull
 from eduhub.errors.sticks import StickGone as StickGone
 from eduhub.errors.sticks import StickReadOnly as StickReadOnly

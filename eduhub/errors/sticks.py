@@ -57,3 +57,38 @@ class BoxBusy(EduHubError):
     happened = N_("The box is fetching lessons over its link just now.")
     kept = N_("Nothing was changed.")
     next_step = N_("Leave the stick plugged in. It is tried again.")
+
+
+class NoStickFile(EduHubError):
+    code, status = "courier.no_file", 422
+    happened = N_("This is no file of EduHub for a stick, or it is not whole.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Download it again, and choose the file whose name ends in .tar.")
+
+
+class StickFileTooLarge(EduHubError):
+    code, status = "courier.file_too_large", 413
+    happened = N_("This is more than a school's box sends home: at most %(limit_mb)s MB are taken.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Choose the file that was downloaded at the school's box.")
+
+
+class StickFileCut(EduHubError):
+    code, status, retry = "courier.file_cut_short", 400, True
+    happened = N_("The connection ended before the whole file had arrived.")
+    kept = N_("Nothing was changed, and nothing of the file was kept.")
+    next_step = N_("Stay near the box, and send the file again.")
+
+
+class StickFileNeedsRoom(EduHubError):
+    code, status = "courier.file_needs_room", 507
+    happened = N_("There is no room for this file: it takes %(needed)s MB while it is taken in, and %(free)s MB are free.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Have a smaller file made at the county, or make room on the disk.")
+
+
+class StickFileBusy(EduHubError):
+    code, status, retry = "courier.file_busy", 409, True
+    happened = N_("Another file is being sent here just now.")
+    kept = N_("Nothing was changed.")
+    next_step = N_("Wait until that has ended, then send this one again.")

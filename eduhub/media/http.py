@@ -15,7 +15,7 @@ from threading import BoundedSemaphore
 from flask import Blueprint, Request, Response, g, jsonify, redirect, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import http_date
-from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
+from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData, State
 from werkzeug.wrappers import Response as AnyResponse
 
 from eduhub import clock, logs
@@ -204,7 +204,7 @@ class _Door:
         most = (settings.upload_max_mb << 20) + _FORM_AROUND_FILE
         if (request.content_length or 0) > most:
             raise UploadTooLarge("by Content-Length", limit_mb=settings.upload_max_mb)
-        form = _Form(request, most)
+        form = ArrivingForm(request, most)
         intent = intents.read(self._installation.keys.secret, _token(form), self._installation.steady.now_s())
         name = form.open_file("file")
         source = uploads.receive(self._installation, intent, form, name, coming=form.coming())
@@ -220,7 +220,7 @@ def _check_version() -> None:
         raise UploadVersion(request.headers.get("Tus-Resumable", "none")[:20])
 
 
-def _token(form: "_Form") -> str:
+def _token(form: "ArrivingForm") -> str:
     if not _STRANGERS.acquire(blocking=False):
         raise UploadCutShort("too many forms that do not say their intent")
     try:
@@ -237,17 +237,17 @@ def _told(answer: Response, upload: Upload) -> Response:
     return answer
 
 
-class _Form:
-    """The parts of a multipart body, one after the other; its file part reads like a file."""
+class ArrivingForm:
+    """The parts of a multipart body, one after the other; its file part reads like a file. At most `most` bytes are read."""
 
-    def __init__(self, sent: Request, most: int) -> None:
+    def __init__(self, sent: Request, most: int, max_parts: int = 8) -> None:
         boundary = sent.mimetype_params.get("boundary", "")
         if sent.mimetype != "multipart/form-data" or not boundary:
             raise BadInput("an upload is multipart/form-data")
         self._body, self._left, self._until_s = body.of(sent.environ), most, float("inf")
         self._unread, self._end = sent.content_length, f"\r\n--{boundary}--"
         self._body.on_wait = self._check_time
-        self._decoder = MultipartDecoder(boundary.encode("latin-1", "replace"), max_form_memory_size=_MOST_HELD, max_parts=8)
+        self._decoder = MultipartDecoder(boundary.encode("latin-1", "replace"), max_form_memory_size=_MOST_HELD, max_parts=max_parts)
         self._events = self._read_events()
         self._waiting: bytes = b""
         self._ended = False
@@ -285,6 +285,16 @@ class _Form:
             raise BadInput(f"the file {name} comes second")
         return found.filename
 
+    def next_file(self, name: str) -> str | None:
+        """`open_file` for a form that may have several, or none: None at its end. The one before was read to its end."""
+        found = next(self._events)
+        if isinstance(found, Epilogue):
+            return None
+        if not isinstance(found, File) or found.name != name:
+            raise BadInput(f"a file {name} comes here")
+        self._waiting, self._ended = b"", False
+        return found.filename
+
     def coming(self) -> int | None:
         """How many bytes the file that was just opened has at the most; None when the form does not say its length."""
         if self._unread is None:
@@ -300,26 +310,29 @@ class _Form:
         return taken
 
     def _read_events(self) -> Iterator[Event]:
-        more = b""
+        more: bytes | None = b""
         while True:
             try:
-                if more:
+                if more != b"":
                     self._decoder.receive_data(more)
                 event = self._decoder.next_event()
             except (ValueError, RequestEntityTooLarge) as error:
                 raise BadInput(f"not a form: {error}") from error
-            if isinstance(event, Epilogue):
-                raise BadInput("the form ends too early")
             more = b""
             if not isinstance(event, NeedData):
-                if isinstance(event, Field | File | Data):
+                if isinstance(event, Field | File | Data | Epilogue):
                     yield event
+                if isinstance(event, Epilogue):
+                    raise BadInput("the form ends too early")
                 continue
             more = self._more()
 
-    def _more(self) -> bytes:
+    def _more(self) -> bytes | None:
+        """What has come; None: nothing more comes, nor is anything missing."""
         payload = self._body.read(_BLOCK)
         self._check_time()
+        if not payload and self._decoder.state is State.EPILOGUE:
+            return None
         if not payload:
             raise UploadCutShort("the body ended")
         self._left -= len(payload)

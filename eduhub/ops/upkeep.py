@@ -11,6 +11,7 @@ from eduhub.courses import materials, rebinding
 from eduhub.delivery import holding, scrub, sweeping
 from eduhub.installation import Installation, JobContext
 from eduhub.media import incoming, mending, uploads
+from eduhub.sync.courier import jobs as courier
 from eduhub.sync.releases import holding as releases
 
 _scrubbers: dict[Path, scrub.Scrubber] = {}  # one for a store: it remembers where it stands in a large blob
@@ -56,3 +57,4 @@ def sweep(context: JobContext) -> None:
         here.database, here.blobs, here.settings.data_dir / "run" / "unneeded.json",
         now_steady_s=here.steady.now_s(), referrers=(mending.blobs_in_use, materials.blobs_in_use, releases.blobs_in_use, on_their_way),
     )  # fmt: skip
+    courier.sweep(here)

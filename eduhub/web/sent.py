@@ -9,6 +9,7 @@ from flask import Flask, request
 
 from eduhub import guard
 from eduhub.errors import BadInput, NotFound
+from eduhub.web import stick_files
 from eduhub.web.edge import uid_of
 
 _ZERO = "\x00"
@@ -29,7 +30,7 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def _look_at_the_words() -> None:
-        if _is_a_protocol():
+        if _is_a_protocol() or request.endpoint in stick_files.ROUTES:
             return
         for sent in (request.args, request.form):
             if any(_ZERO in name or any(_ZERO in value for value in values) for name, values in sent.lists()):

@@ -18,6 +18,7 @@ from eduhub.jobs.forecast import Forecast
 from eduhub.jobs.models import JobRow
 from eduhub.media.ladders import LadderView, StepView
 from eduhub.media.models import Source
+from eduhub.sync.courier import parcels
 from eduhub.web import languages
 
 
@@ -134,13 +135,15 @@ def job_word(kind: str, args: Mapping[str, Any]) -> str:
     """What a job does, in words; its own name where there are none."""
     if kind == "media.encode":
         return step_word(str(args.get("step", "")))
+    is_file = parcels.is_key(str(args.get("stick", "")))
     words = {
         "media.prepare": gettext("Look at a recording; sound and pictures"),
         "media.check_attachment": gettext("Look at a file beside a lesson"),
         "media.forget_replaced": gettext("Clear away what was replaced"),
         "courses.publish_if_ready": gettext("Publish a lesson"), "blobs.scrub": gettext("Look for damaged files"),
-        "sync.round": gettext("Talk with the hub"), "courier.export": gettext("Fill a stick"),
-        "courier.import": gettext("Read a stick"),
+        "sync.round": gettext("Talk with the hub"),
+        "courier.export": gettext("Make a file for a stick") if is_file else gettext("Fill a stick"),
+        "courier.import": gettext("Read a file") if is_file else gettext("Read a stick"),
     }  # fmt: skip
     return str(words.get(kind, kind))
 

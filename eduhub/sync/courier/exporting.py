@@ -8,7 +8,6 @@ that a file which went bad on the way is found out when its box goes on lacking 
 This module must not know how a box reads the stick. See docs/formats/courier.md.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import select
@@ -25,7 +24,7 @@ from eduhub.sync.courier import about, layout, planning, receiving, sealing
 from eduhub.sync.courier.layout import Parts
 from eduhub.sync.courier.planning import BETTER, FLOOR, PROGRAM, Item
 from eduhub.sync.courier.reports import Exported
-from eduhub.sync.courier.stick import BLOCK_BYTES, Stick
+from eduhub.sync.courier.stick import Stick
 from eduhub.sync.mirrors import grants
 from eduhub.sync.models import Node
 from eduhub.sync.school_stream import stream_pages, streams
@@ -37,7 +36,6 @@ KEPT_FREE_BYTES = 8 << 20
 SETTLE_BYTES = 16 << 20  # so much may be written twice after the stick was pulled out
 SETTLE_FILES = 200
 
-_JOURNAL_LINE = re.compile(r"([0-9a-f]{64}) ([0-9]{1,15}) ok")
 
 
 def export(
@@ -201,7 +199,7 @@ class _Export:
                 return False
         try:
             with self._installation.blobs.open(item.sha256) as file:
-                self._stick.write(layout.blob(item.sha256), iter(lambda: file.read(BLOCK_BYTES), b""))
+                self._stick.write_blob(layout.blob(item.sha256), file)
         except BlobMissing:
             log.warning("a blob for a stick is missing here", part=item.sha256)
             self._report.missing_here += 1
@@ -236,7 +234,7 @@ class _Export:
             self._stick.write(layout.JOURNAL, [f"{first}\n".encode("ascii")])
             self._stick.settle()
             return
-        matches = (_JOURNAL_LINE.fullmatch(line) for line in lines[1:])
+        matches = (layout.JOURNAL_LINE.fullmatch(line) for line in lines[1:])
         self._journal = {match[1]: int(match[2]) for match in matches if match}
 
     def _note(self, item: Item) -> None:

@@ -9,6 +9,7 @@ This module must not know files or the database.
 import re
 
 from eduhub.delivery.catalog import PAGE_ENTRIES
+from eduhub.delivery.chain import MAX_PAGE_BYTES
 
 FOLDER = "eduhub-courier"
 FORMAT = "eduhub-courier/1"
@@ -36,8 +37,11 @@ _NUMBER = r"[0-9]{1,15}"
 CATALOG_FILE = re.compile(rf"{_NUMBER}-{_NUMBER}-{_NUMBER}\.json(?:\.part)?")
 BLOB_FILE = re.compile(r"[0-9a-f]{64}(?:\.part)?")
 STREAM_FILE = re.compile(rf"({_NUMBER})-({_NUMBER})-({_NUMBER})\.page")
-HOME_FILE = re.compile(rf"({UID.pattern})-({_NUMBER})-({_NUMBER})\.sealed")
-PAGE_FILE = re.compile(rf"page-({_NUMBER})\.sealed")
+_BATCH, _PAGE = rf"({UID.pattern})-({_NUMBER})-({_NUMBER})", rf"page-({_NUMBER})"
+HOME_FILE = re.compile(rf"{_BATCH}\.sealed")
+JOURNAL_LINE = re.compile(r"([0-9a-f]{64}) ([0-9]{1,15}) ok")
+PAGE_FILE = re.compile(rf"{_PAGE}\.sealed")
+HOME_NAME_IN = re.compile(rf"({_BATCH}|{_PAGE})")  # in a name that a phone has added to: "... (1).sealed"
 
 
 def blob(sha256: str) -> Parts:
@@ -90,3 +94,30 @@ def acks(node_uid: str) -> Parts:
 def grant(node_uid: str) -> Parts:
     """What a box may have of other boxes."""
     return GRANTS, f"{node_uid}.json"
+
+
+def node_of(parts: Parts) -> str | None:
+    """Whose word to the hub a path holds: the box of a want-list, or of what goes home; None for any other file."""
+    if len(parts) == 2 and parts[0] == WANT and (match := WANT_FILE.fullmatch(parts[1])):
+        return match[1]
+    if len(parts) == 3 and parts[0] == HOME and UID.fullmatch(parts[1]):
+        return parts[1] if HOME_FILE.fullmatch(parts[2]) or PAGE_FILE.fullmatch(parts[2]) else None
+    return None
+
+
+def most_bytes(parts: Parts, most_of_blob: int) -> int | None:
+    """How large a file at this path may be; None where no reader looks for one."""
+    if node_of(parts) is not None:
+        return MAX_WANT_BYTES if parts[0] == WANT else MAX_HOME_BYTES
+    if parts == ABOUT:
+        return MAX_ABOUT_BYTES
+    match parts:
+        case (folder, name) if folder in (ACKS, GRANTS) and WANT_FILE.fullmatch(name):
+            return MAX_ACKS_BYTES if folder == ACKS else MAX_GRANT_BYTES
+        case ("catalog", name) if CATALOG_FILE.fullmatch(name) and not name.endswith(".part"):
+            return MAX_PAGE_BYTES
+        case ("stream", node, name) if UID.fullmatch(node) and STREAM_FILE.fullmatch(name):
+            return MAX_STREAM_BYTES
+        case ("blobs", begin, name) if begin == name[:2] and BLOB_FILE.fullmatch(name) and len(name) == 64:
+            return most_of_blob
+    return None

@@ -34,6 +34,7 @@ from eduhub.signing import (
     unseal,
     verify,
 )
+from eduhub.sync.courier.layout import UID
 from eduhub.sync.models import Node
 
 KIND = "sealing"
@@ -88,8 +89,15 @@ def seal_letter(public: str, key: SigningKey, *, hub: str, node_uid: str, letter
     return key_id(raw).encode("ascii") + seal(raw, HOME_FORMAT, canonical(signed))
 
 
-def open_letter(installation: Installation, hub: str, node: Node, sealed: bytes) -> Letter:
-    """Hub: a letter of this very box. Raises BadSignature, BadFormat."""
+def sender(installation: Installation, sealed: bytes) -> str:
+    """Hub: the box from which a letter says to be. Nothing of it is believed before `open_letter`. Raises BadSignature, BadFormat."""
+    node_uid = _unsealed(installation, sealed)[0].get("node")
+    if not isinstance(node_uid, str) or not UID.fullmatch(node_uid):
+        raise BadFormat("a letter says from which box it is")
+    return node_uid
+
+
+def _unsealed(installation: Installation, sealed: bytes) -> tuple[dict[str, Any], Any]:
     seed = installation.keys.hub_sealing_of(sealed[:16].decode("ascii", errors="replace"))
     if seed is None:
         raise BadSignature("sealed to a key that is not here")
@@ -97,7 +105,13 @@ def open_letter(installation: Installation, hub: str, node: Node, sealed: bytes)
     document: Any = found.get("document") if isinstance(found, dict) else None
     if not isinstance(document, dict) or document.get("format") != HOME_FORMAT:
         raise BadFormat("not a letter")
-    check_signed_by(node, HOME_FORMAT, document, found.get("signature"))
+    return document, found.get("signature")
+
+
+def open_letter(installation: Installation, hub: str, node: Node, sealed: bytes) -> Letter:
+    """Hub: a letter of this very box. Raises BadSignature, BadFormat."""
+    document, signature = _unsealed(installation, sealed)
+    check_signed_by(node, HOME_FORMAT, document, signature)
     if (document.get("hub"), document.get("node")) != (hub, node.uid):
         raise BadSignature("a letter to another hub, or of another box")
     kind, body = document.get("kind"), document.get("body")

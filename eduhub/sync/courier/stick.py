@@ -19,6 +19,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Self
 
 from eduhub import logs
 from eduhub.errors import NoCourier, StickBusy, StickFull, StickGone, StickReadOnly
@@ -46,6 +47,8 @@ class Stick:
     is on it, unless it may be made.
     """
 
+    _is_pulled_out = True  # by people, at any moment: so each file is brought onto it before its name is
+
     def __init__(self, place: Path, *, make: bool = False) -> None:
         self.place = place
         self._unreadable = 0  # in a row
@@ -56,7 +59,7 @@ class Stick:
                 if make:
                     with contextlib.suppress(FileExistsError):
                         os.mkdir(FOLDER, 0o755, dir_fd=outer)
-                        _sync(outer)
+                        self._sync(outer)
                 try:
                     self._root = os.open(FOLDER, _FOLDER_FLAGS, dir_fd=outer)
                 except (FileNotFoundError, NotADirectoryError) as error:
@@ -69,7 +72,7 @@ class Stick:
             os.close(self._root)
             raise StickBusy() from error
 
-    def __enter__(self) -> "Stick":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -185,7 +188,7 @@ class Stick:
                 try:
                     for block in blocks:
                         _write_all(file, block)
-                    os.fsync(file)
+                    self._sync(file)
                 finally:
                     os.close(file)
                 os.replace(name + _ENDING, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -195,6 +198,10 @@ class Stick:
                 raise
         self._touched.add(parts[:-1])
 
+    def write_blob(self, parts: Parts, blob: BinaryIO) -> None:
+        """`write` the bytes of a blob of this machine's store, which nobody ever changes."""
+        self.write(parts, iter(lambda: blob.read(BLOCK_BYTES), b""))
+
     def append(self, parts: Parts, payload: bytes) -> None:
         """Write at the end of a file, and bring it onto the stick. A torn end is the reader's to see."""
         with _named(), self._folder(parts[:-1], make=True) as folder:
@@ -203,7 +210,7 @@ class Stick:
             file = os.open(parts[-1], flags, 0o644, dir_fd=folder)
             try:
                 _write_all(file, payload)
-                os.fsync(file)
+                self._sync(file)
             finally:
                 os.close(file)
 
@@ -220,9 +227,19 @@ class Stick:
             for parts in sorted(self._touched, key=len, reverse=True):
                 with self._folder(parts) as folder:
                     if folder is not None:
-                        _sync(folder)
-            _sync(self._root)
+                        self._sync(folder)
+            self._sync(self._root)
         self._touched.clear()
+
+    def _sync(self, handle: int) -> None:
+        if not self._is_pulled_out:
+            return
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+            if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no syncing of folders
+                raise
 
     @contextmanager
     def _folder(self, parts: Parts, *, make: bool = False) -> Iterator[int | None]:
@@ -256,14 +273,6 @@ def _write_all(file: int, payload: bytes) -> None:
 def _unlink(folder: int, name: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)
-
-
-def _sync(folder: int) -> None:
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no syncing of folders
-            raise
 
 
 @contextmanager

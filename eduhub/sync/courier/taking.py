@@ -50,15 +50,15 @@ from eduhub.sync.school_stream import applying, stream_pages
 log = logs.logger(__name__)
 
 
-def take(installation: Installation, stick: Stick, on_progress: Callable[[float], None]) -> TakenIn:
-    """Take in, then give back. A stick that no hub has filled yet is only given to.
+def take(installation: Installation, stick: Stick, on_progress: Callable[[float], None], *, gives: bool = True) -> TakenIn:
+    """Take in, then give back, if it `gives`. A stick that no hub has filled yet is only given to.
 
     Raises NodeRefused (not joined), BoxBusy (a round is under way), AnotherHubsStick, OlderStick, NoCourier, StickGone.
     """
     with rounds.one_at_a_time(installation) as is_first:
         if not is_first:
             raise BoxBusy
-        return _Taking(installation, stick, on_progress).run()
+        return _Taking(installation, stick, on_progress).run(gives)
 
 
 class _Taking:
@@ -71,7 +71,7 @@ class _Taking:
             raise NodeRefused("this box has not joined a hub")
         self._url: str = url
 
-    def run(self) -> TakenIn:
+    def run(self, gives: bool) -> TakenIn:
         found = about.read(self._stick)
         if found is not None:
             self._begin(found)
@@ -87,7 +87,8 @@ class _Taking:
         elif self._stick.size(layout.ABOUT) is not None:
             self._note_refused("about", BadFormat("about.json cannot be read"))
         self._count_missing()
-        self._give()
+        if gives:
+            self._give()
         self._on_progress(1.0)
         return self._report
 

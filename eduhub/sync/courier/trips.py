@@ -32,21 +32,33 @@ def export(
 ) -> Report:
     """Fill the stick at `folder`: at the hub with what boxes lack, at a box with what goes home. Raises as those do."""
     with Stick(folder, make=True) as stick:
-        if installation.settings.role == "hub":
-            return exporting.export(installation, stick, nodes=nodes, on_progress=on_progress)
-        with installation.database.read() as session:
-            upstream = session.scalars(select(Upstream).order_by(Upstream.priority).limit(1)).first()
-        if upstream is None:
-            raise NodeRefused("this box has not joined a hub")
-        return Given(giving.give(installation, stick, upstream))
+        return fill(installation, stick, nodes=nodes, on_progress=on_progress)
+
+
+def fill(
+    installation: Installation, stick: Stick, *, nodes: Sequence[str], on_progress: Callable[[float], None]
+) -> Report:
+    """The same for a stick, or a parcel, that is at hand."""
+    if installation.settings.role == "hub":
+        return exporting.export(installation, stick, nodes=nodes, on_progress=on_progress)
+    with installation.database.read() as session:
+        upstream = session.scalars(select(Upstream).order_by(Upstream.priority).limit(1)).first()
+    if upstream is None:
+        raise NodeRefused("this box has not joined a hub")
+    return Given(giving.give(installation, stick, upstream))
 
 
 def take_in(installation: Installation, folder: Path, *, on_progress: Callable[[float], None]) -> Report:
     """Take in what the stick at `folder` brings. Raises as `receiving.take` at the hub and `taking.take` at a box do."""
     with Stick(folder) as stick:
-        if installation.settings.role == "hub":
-            return receiving.take(installation, stick, on_progress)
-        return taking.take(installation, stick, on_progress)
+        return take(installation, stick, on_progress)
+
+
+def take(installation: Installation, stick: Stick, on_progress: Callable[[float], None], *, gives: bool = True) -> Report:
+    """The same of a stick, or a parcel, that is at hand. `gives`: a box leaves on it what goes home."""
+    if installation.settings.role == "hub":
+        return receiving.take(installation, stick, on_progress)
+    return taking.take(installation, stick, on_progress, gives=gives)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Hub: fill sticks for schools' boxes, and read those that come back. For the operator, and a region's for its schools."""
+"""Hub: fill sticks for schools' boxes, and read those that come back. For the operator, and a region's for its schools.
+
+A hub stands where nobody can plug a stick in: so what a stick would carry is a file, too, to be fetched and to be sent.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from eduhub.http import caches
 from eduhub.schools.models import Organisation
 from eduhub.sync.courier import jobs, plugged
 from eduhub.sync.models import Node
-from eduhub.web import courier_words
+from eduhub.web import courier_words, stick_files, stick_making
 from eduhub.web.edge import note, reading, writing
 from eduhub.web.forms import Form, sentence
 from eduhub.web.rights import OVERSEES, organisations_overseen
@@ -33,7 +36,7 @@ def home() -> ResponseReturnValue:
         known = None if guard.viewer().is_operator else {box.node.uid: box.node.name for box in boxes}
         trips = courier_words.trips(session, known)
     found = plugged.sticks(guard.here().settings)
-    return render_template("operator/sticks.html", sticks=found, boxes=boxes, trips=trips, form=Form())
+    return render_template("operator/sticks.html", sticks=found, boxes=boxes, trips=trips, sizes=stick_making.sizes(), form=Form())
 
 
 @bp.post("/operator/sticks/fill")
@@ -67,6 +70,38 @@ def read() -> ResponseReturnValue:
             stick = request.form.get("stick", "")
             if _begin(lambda: jobs.start_import(session, guard.here(), stick)):
                 note(session, "courier.read", "", stick)
+    return redirect(url_for("sticks.home"), 303)
+
+
+@bp.post("/operator/sticks/pack")
+@guard.allow(OVERSEES)
+@caches("no-store")
+def pack() -> ResponseReturnValue:
+    """Make a file of what a stick for the chosen boxes would carry."""
+    if Form().validate_on_submit():
+        with writing() as session:
+            stick_making.begin(session, {box.node.uid: box.node for box in _boxes(session)}, request.form.getlist("box"))
+    return redirect(url_for("sticks.home"), 303)
+
+
+@bp.get("/operator/sticks/files/<file_uid>")
+@guard.allow(OVERSEES)
+@caches("no-store")
+def fetch(file_uid: str) -> ResponseReturnValue:
+    """The file, or what is asked for of it."""
+    with reading() as session:
+        file = stick_making.file_for(session, file_uid, {box.node.uid for box in _boxes(session)})
+    return stick_files.send(file)
+
+
+@bp.post("/operator/sticks/home")
+@guard.allow(OVERSEES)
+@caches("no-store")
+def home_came() -> ResponseReturnValue:
+    """Take home what a browser sends of a stick, or of the file that a box made."""
+    with reading() as session:
+        boxes = None if guard.viewer().is_operator else frozenset(box.node.uid for box in _boxes(session))
+    stick_making.take_home(boxes)
     return redirect(url_for("sticks.home"), 303)
 
 
