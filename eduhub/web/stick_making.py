@@ -10,7 +10,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from eduhub import clock, guard
-from eduhub.errors import NotFound
+from eduhub.errors import NotAllowed, NotFound
 from eduhub.schools import calendars
 from eduhub.sync.courier import jobs
 from eduhub.sync.courier.arriving import Came
@@ -48,10 +48,10 @@ def begin(session: Session, nodes: Mapping[str, Node], chosen: Sequence[str]) ->
 
 
 def file_for(session: Session, file_uid: str, nodes: Collection[str]) -> jobs.File:
-    """A file that was made for no other boxes than these. Raises NotFound."""
+    """A file that was made for no other boxes than these. Raises NotFound, NotAllowed."""
     file = jobs.file_of(session, guard.here(), file_uid)
     if not file.nodes <= set(nodes):
-        raise NotFound("a file for other boxes")
+        raise NotAllowed("a file for other boxes")
     return file
 
 

@@ -48,7 +48,7 @@ def pack(org_uid: str) -> ResponseReturnValue:
 @guard.allow(SCHOOL)
 @caches("no-store")
 def fetch(org_uid: str, file_uid: str) -> ResponseReturnValue:
-    """The file, or what is asked for of it; one that was made for other schools as well is not there."""
+    """The file, or what is asked for of it; one that was made for other schools as well is for the county."""
     with reading() as session:
         file = stick_making.file_for(session, file_uid, _nodes(session, org_uid).keys())
     return stick_files.send(file)

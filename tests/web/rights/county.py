@@ -33,6 +33,7 @@ def opened(settings: Settings) -> Iterator[County]:
     hub = open_installation(settings)
     things = readers.make_things(hub)
     box = replace(hub, settings=replace(hub.settings, role="node", school_dns=True))
+    box.keys.make_node_keys()
     apps = {"hub": create_app(installation=hub), "box": create_app(installation=box)}
     with hub.database.write() as db:
         signed_in = readers.sign_everybody_in(db, things)

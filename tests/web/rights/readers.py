@@ -15,6 +15,8 @@ from eduhub.media import ladders
 from eduhub.media.models import LadderStep, Source
 from eduhub.media.recipes import WHOLE
 from eduhub.schools import enrolment, organisations
+from eduhub.sync.courier import jobs as courier
+from eduhub.sync.courier import parcels
 from eduhub.sync.models import Node, Upstream
 from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.uids import new_uid
@@ -94,11 +96,19 @@ def _more_places(session: Session, installation: Installation, world: World) -> 
     taken = session.scalars(select(GroupCourse).where(GroupCourse.group_uid == world.group)).one()
     grant = session.scalars(select(RoleGrant).where(RoleGrant.scope_uid == world.school, RoleGrant.role == "teacher")).one()
     return {
-        "attachment_uid": sheet.uid,
+        "attachment_uid": sheet.uid, "file_uid": _file_for_a_stick(session, installation, node.uid),
         "sign_in_uid": sign_ins.start(session, card).uid,
         "captions_uid": captions.uid, "group_course_uid": taken.uid, "node_uid": node.uid, "offer_uid": offer.uid, "grant_uid": grant.uid,
         "far_region": far.uid, "source_uid": voice_uid, "job_uid": job.uid, "plan_uid": row.uid, "enrolment_uid": span.uid,
     }
+
+
+def _file_for_a_stick(session: Session, installation: Installation, node_uid: str) -> str:
+    job = courier.start_packing(session, installation, [node_uid], "eduhub-shuanghu-1.tar", None)
+    job.state = "done"
+    with parcels.opened(installation, job.args["stick"], make=True) as place:
+        (place / "eduhub-courier").mkdir()
+    return job.uid
 
 
 def sign_everybody_in(session: Session, things: dict[str, str]) -> dict[str, SignIn | None]:

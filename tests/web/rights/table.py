@@ -237,6 +237,13 @@ TABLE: dict[str, frozenset[str]] = {
     "GET /operator/sticks": OVERSEES,
     "POST /operator/sticks/fill": OVERSEES,
     "POST /operator/sticks/read": OVERSEES,
+    "POST /operator/sticks/pack": OVERSEES,
+    "GET /operator/sticks/files/<file_uid>": OVERSEES_SCHOOL,
+    "POST /operator/sticks/home": OVERSEES,
+    "GET /schools/<org_uid>/sticks": SCHOOL,
+    "POST /schools/<org_uid>/sticks/pack": SCHOOL,
+    "GET /schools/<org_uid>/sticks/files/<file_uid>": SCHOOL,
+    "POST /schools/<org_uid>/sticks/home": SCHOOL,
     "GET /operator/work": OPERATOR,
     "POST /operator/jobs/<job_uid>/again": OPERATOR,
     "POST /operator/jobs/<job_uid>/stop": OPERATOR,
@@ -259,6 +266,8 @@ TABLE: dict[str, frozenset[str]] = {
     "POST /first-start": GONE,
     "GET /box/sticks": TEACHES,
     "POST /box/sticks": TEACHES,
+    "POST /box/sticks/file": TEACHES,
+    "POST /box/sticks/home": TEACHES,
 
     # api
     "GET /health": EVERYONE,
