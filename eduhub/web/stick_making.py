@@ -44,7 +44,7 @@ def begin(session: Session, nodes: Mapping[str, Node], chosen: Sequence[str]) ->
     jobs.start_packing(session, guard.here(), list(chosen), name, most_mb)
     for node_uid in chosen:
         note(session, "courier.pack", nodes[node_uid].org_uid, node_uid)
-    flash(gettext("The file is being made. It can be fetched from this page as soon as it is ready."))
+    flash(gettext("The file is being made. It can be downloaded from this page as soon as it is ready."))
 
 
 def file_for(session: Session, file_uid: str, nodes: Collection[str]) -> jobs.File:

@@ -37,6 +37,8 @@ NOT_WRITTEN_DOWN = {
     "teaching/previewing.preview": "makes a package for the reader alone, who only looks",
 }
 WRITTEN_DOWN_BELOW = {
+    "operator/courier.pack": ("eduhub.web.stick_making", "begin"),
+    "school/sticks_at_hub.pack": ("eduhub.web.stick_making", "begin"),
     "first_start.join": ("eduhub.sync.boxes.nodes", "accept"),  # by the hub: nobody has signed in at a box that belongs to nobody
     "teaching/courses.publish": ("eduhub.courses.publishing", "publish"),
     "teaching/courses.withdraw": ("eduhub.courses.publishing", "withdraw"),

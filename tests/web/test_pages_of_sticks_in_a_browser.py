@@ -43,6 +43,8 @@ def filled(hub: Installation, world: World, sockets: Sockets) -> None:  # noqa: 
     keys = [stick.key for stick in plugged.sticks(hub.settings)]
     tenzin.post("/operator/sticks/fill", {"stick": keys[0], "box": node}, page="/operator/sticks")
     work(hub)
+    tenzin.post("/operator/sticks/pack", {"box": node, "size": "all"}, page="/operator/sticks")
+    work(hub)
     tenzin.post("/operator/sticks/fill", {"stick": keys[1], "box": node}, page="/operator/sticks")
 
 
@@ -59,3 +61,9 @@ def test_taking_lessons_at_a_box(hub: Installation, world: World, sockets: Socke
     look_at(chromium, box, world, "pema", "/box/sticks", "sticks-box")
 
 
+def test_a_schools_own_page(hub: Installation, world: World, sockets: Sockets, chromium: Browser) -> None:  # noqa: F811
+    node = box_of(hub, world.school, "shuanghu-1")
+    pema, page = reader(hub, "pema"), f"/schools/{world.school}/sticks"
+    pema.post(f"{page}/pack", {"box": node, "size": "16"}, page=page)
+    work(hub)
+    look_at(chromium, hub, world, "pema", page, "sticks-school")

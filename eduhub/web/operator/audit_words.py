@@ -38,7 +38,7 @@ WORDS = {
     "courier.pack": N_("had a file for a stick made for a box"),
     "courier.take_home": N_("sent what a box sends home"),
     "courier.take_file": N_("took lessons from a file"),
-    "courier.give_home": N_("fetched what the box sends home"),
+    "courier.give_home": N_("downloaded what the box sends home"),
     "jobs.stop": N_("stopped a job"),
     "lesson.add": N_("added a lesson"),
     "lesson.add_voice": N_("added a voice to a lesson"),
