@@ -24,6 +24,7 @@ from eduhub.errors import BadSetting
 from eduhub.installation import Installation, open_installation
 from eduhub.media import card_photos
 from eduhub.ops import nginx, serve
+from eduhub.uids import new_uid
 from tests.conformance.lanes import hub_in, running
 from tests.conformance.wire import Answer, Connection, request
 from tests.media.serving import credential, intent_of
@@ -115,6 +116,13 @@ def test_what_is_too_large_for_a_form_is_refused_in_three_languages(port: int) -
     assert [language in answer.body.decode() for language in ('lang="bo"', 'lang="zh"', 'lang="en"')] == [True] * 3
     assert answer.headers["cache-control"] == "no-store"
     assert ask(port, "/media/uploads/x", "PATCH", content_length=str(5 << 30)).status != 413
+
+
+def test_a_file_of_a_stick_is_measured_by_python_alone(port: int) -> None:
+    for path in ("/operator/sticks/home", f"/schools/{new_uid()}/sticks/home"):
+        assert ask(port, path, "POST", content_length=str(5 << 30)).status == 401
+    for path in ("/operator/sticks/pack", f"/schools/{new_uid()}/sticks/pack", "/operator/sticks/home/x"):
+        assert ask(port, path, "POST", content_length=str(nginx.FORM_BYTES + 1)).status == 413
 
 
 def post_photo(port: int, body_bytes: int) -> Answer:
