@@ -8,7 +8,7 @@ This module must not know what is in a file, nor whose page it is.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import BoundedSemaphore
 
 from flask import Response, request
@@ -27,6 +27,7 @@ from eduhub.errors import (
     UploadCutShort,
     UploadTooLarge,
 )
+from eduhub.media import body
 from eduhub.media.http import ArrivingForm
 from eduhub.sync.courier import arriving, jobs, packed, parcels, trips
 from eduhub.sync.courier.arriving import Came
@@ -39,7 +40,7 @@ MOST_HOME_MB = 64
 _MOST_FILES = 200  # that somebody picks from a stick
 _TOKEN_WITHIN_S = 30.0
 _AROUND_FILES = 1 << 20  # bytes of a form
-_READ_ON = 16 << 20  # after a refusal, so that a browser comes to see it
+_READ_ON = 256 << 20  # bytes after a refusal, so that a browser comes to see it: it looks when it has sent all
 # What was sent is there twice for a while: as it came, and as it is kept.
 _TIMES = 2
 _BLOCK = 16 << 10
@@ -61,6 +62,7 @@ def take_home(boxes: frozenset[str] | None, start: Start) -> bool:
     here = guard.here()
     most = MOST_HOME_MB * 1_000_000 + _AROUND_FILES
     if (request.content_length or 0) > most:
+        _read_on(body.of(request.environ).read)
         raise StickFileTooLarge(limit_mb=MOST_HOME_MB)
     with _arriving(most, _MOST_FILES) as (form, key, parcel):
         home, names = arriving.Home(here, parcel, boxes), list[str]()
@@ -142,18 +144,16 @@ def _gone_if_refused(key: str, form: ArrivingForm) -> Iterator[None]:
     except BaseException as error:
         parcels.remove(guard.here(), key)
         if isinstance(error, NoStickFile):
-            _read_on(form)
+            _read_on(form.read)
         raise
 
 
-def _read_on(form: ArrivingForm) -> None:
+def _read_on(read: Callable[[int], bytes]) -> None:
     """A connection that is closed with bytes unread loses the answer, too."""
-    try:
-        for _block in range(_READ_ON // _BLOCK):
-            if not form.read(_BLOCK):
-                break
-    except (UploadCutShort, UploadTooLarge, BadInput):
-        pass
+    left = _READ_ON
+    with suppress(UploadCutShort, UploadTooLarge, BadInput):
+        while left > 0 and (found := read(_BLOCK)):
+            left -= len(found)
 
 
 @contextmanager
@@ -165,6 +165,7 @@ def _reserved(needed: int) -> Iterator[room.Reservation]:
             reservation = held.enter_context(room.reserve(settings.data_dir, needed, spare))
         except DiskFull as error:
             free = max(0, room.free(settings.data_dir) - spare)
+            _read_on(body.of(request.environ).read)
             raise StickFileNeedsRoom(error.detail, needed=-(-needed // 1_000_000), free=free // 1_000_000) from error
         yield reservation
 
