@@ -121,7 +121,7 @@ def test_what_is_too_large_for_a_form_is_refused_in_three_languages(port: int) -
 def test_a_file_of_a_stick_is_measured_by_python_alone(port: int) -> None:
     for path in ("/operator/sticks/home", f"/schools/{new_uid()}/sticks/home"):
         assert ask(port, path, "POST", content_length=str(5 << 30)).status == 401
-    for path in ("/operator/sticks/pack", f"/schools/{new_uid()}/sticks/pack", "/operator/sticks/home/x"):
+    for path in ("/operator/sticks/pack", f"/schools/{new_uid()}/sticks/pack", "/operator/sticks/file/x"):
         assert ask(port, path, "POST", content_length=str(nginx.FORM_BYTES + 1)).status == 413
 
 

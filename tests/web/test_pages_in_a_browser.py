@@ -93,10 +93,10 @@ PAGES = {
         "child-transcript": "/lessons/{lesson}/transcript?language=bo",
     },
 }  # fmt: skip
-PAGES["tenzin"] |= {"operator-boxes": "/operator/boxes", "operator-lost-box": "/schools/{school}/boxes/{node}?wrong=name"}
+PAGES["tenzin"] |= {"operator-sticks": "/operator/sticks", "operator-boxes": "/operator/boxes", "operator-lost-box": "/schools/{school}/boxes/{node}?wrong=name"}
 PAGES["pema"] |= {
     "school-box-words": "/schools/{school}/box-words", "school-poster": "/schools/{school}/boxes/{node}/poster",
-    "school-cards-lost": "/schools/{school}/cards",
+    "school-cards-lost": "/schools/{school}/cards", "school-sticks": "/schools/{school}/sticks",
 }  # fmt: skip
 PAGES["tenzin"]["operator-audit"] = "/operator/audit"
 PAGES["pema"]["school-audit"] = "/schools/{school}/audit"

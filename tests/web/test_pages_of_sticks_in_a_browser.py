@@ -1,5 +1,6 @@
 """The pages of sticks in a real browser, at hub and box: a phone's and a desk's width, in three languages."""
 
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -7,7 +8,9 @@ from playwright.sync_api import Browser
 from eduhub.app import create_app
 from eduhub.installation import Installation
 from eduhub.sync.courier import plugged
+from eduhub.uids import new_uid
 from tests.in_a_thread import served
+from tests.sync.parcels import made_of, names_in
 from tests.web.test_pages_in_a_browser import LANGUAGES, look, sign_in
 from tests.web.test_pages_of_sticks import Sockets, box_of, hub, reader, sockets, work  # noqa: F401 - fixtures
 from tests.web.world import World, as_box
@@ -67,3 +70,32 @@ def test_a_schools_own_page(hub: Installation, world: World, sockets: Sockets, c
     pema.post(f"{page}/pack", {"box": node, "size": "16"}, page=page)
     work(hub)
     look_at(chromium, hub, world, "pema", page, "sticks-school")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_file_is_sent_and_fetched_with_scripts_and_without(
+    hub: Installation, world: World, sockets: Sockets, chromium: Browser, tmp_path: Path, scripts: bool  # noqa: F811
+) -> None:
+    box = as_box(hub, world)
+    box.keys.make_node_keys()
+    good, bad = tmp_path / "eduhub.tar", tmp_path / "video.tar"
+    good.write_bytes(made_of({f"eduhub-courier/want/{new_uid()}.json": b"{}"}))
+    bad.write_bytes(b"ftypmp42" * 400_000)
+    with served(create_app(installation=box)) as port:
+        context = chromium.new_context(java_script_enabled=scripts, viewport={"width": 360, "height": 800})
+        page, address = context.new_page(), f"http://127.0.0.1:{port}"
+        sign_in(page, address, "pema", world)
+        page.goto(f"{address}/box/sticks")
+        page.get_by_label("The file with the lessons").set_input_files(bad)
+        page.get_by_role("button", name="Send it to the box").press("Enter")
+        page.get_by_text("This is no file of EduHub for a stick, or it is not whole.").wait_for()
+        page.goto(f"{address}/box/sticks")
+        page.get_by_label("The file with the lessons").set_input_files(good)
+        page.get_by_role("button", name="Send it to the box").click()
+        page.get_by_text("The file is here, and its lessons are being taken from it.").wait_for()
+        assert page.url == f"{address}/box/sticks"
+        with page.expect_download() as fetched:
+            page.get_by_role("button", name="Download what goes home").click()
+        assert fetched.value.suggested_filename == "eduhub-shuanghu-1-home.tar"
+        assert any(name.startswith("want/") for name in names_in(Path(fetched.value.path()).read_bytes()))
+        context.close()
