@@ -1,3 +1,3 @@
 """EduHub: lessons for schools that the network barely reaches."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
