@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from eduhub import clock
 from eduhub.courses import plan
 from eduhub.delivery.models import PackageRow
 from eduhub.errors import BadFormat
-from eduhub.installation import Installation
+from eduhub.installation import Installation, open_installation
 from eduhub.sync import rounds
 from eduhub.sync.allowance import traffic
 from eduhub.sync.allowance.traffic import Moved
@@ -206,10 +206,10 @@ def test_whatever_is_let_through_can_be_stored(hub_database: Installation, found
 
 
 @pytest.fixture(scope="module")
-def hub_database(module_settings: Any) -> Any:
-    from eduhub.installation import open_installation
-
-    return open_installation(module_settings)
+def hub_database(module_settings: Any) -> Iterator[Installation]:
+    opened = open_installation(module_settings)
+    yield opened
+    opened.database.close()
 
 
 def test_a_stick_that_comes_late_changes_nothing_and_one_that_comes_first_is_as_old_as_it_says(hub: Hub) -> None:
