@@ -214,7 +214,7 @@ class _Round:
             return
         log.info("the hub began a new epoch", epoch=epoch, stream_sequence=read_so_far)
         self.report.pages_given_back = restoring.give_back(self._installation, self._link)
-        self._bringing.say_what_waits()
+        self._bringing.ask_for_all_again()
         with self._installation.database.write() as session:
             upstream = self._upstream(session)
             upstream.stream_epoch, upstream.stream_sequence = epoch, 0

@@ -24,6 +24,7 @@ from eduhub.schools.models import Enrolment
 from eduhub.signing import SigningKey
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import JoinCode, Node, OutboxRow
+from tests.sync.test_two_machines_of_one_name import copy_of  # noqa: F401 - a fixture
 from tests.sync.world import WEDNESDAY_MS, Hub, School, Wire, app_of, watched
 
 DAY_MS = 86_400_000
@@ -144,6 +145,27 @@ def test_after_a_lost_week_no_event_and_no_enrolment_that_a_box_knew_is_missing(
     with hub.here.database.read() as session, box.database.read() as at_box:
         assert session.get(Event, again) is not None
         assert at_box.get(Person, newcomer) is not None
+
+
+@pytest.mark.one_writer  # a box has its database on the disk that is copied
+def test_both_machines_of_a_copied_disk_bring_back_what_the_hub_lost_though_one_has_taken_the_numbers_of_the_other(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path,
+    copy_of: Callable[[Installation], Installation],  # noqa: F811
+) -> None:  # fmt: skip
+    school = hub.school("Shuanghu", children=2)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    twin = copy_of(box)
+    seen = [watch(twin, school, child) for child in school.children]
+    hub.sync(twin)
+    bring_back(tmp_path / "backup")
+    seen += [watch(box, school, school.children[0]) for _ in range(4)]  # further than the twin has counted
+    hub.sync(box)
+    for _ in range(2):
+        hub.sync(twin)
+    with hub.here.database.read() as session:
+        assert sorted(session.scalars(select(Event.uid).where(Event.kind == "watched"))) == sorted(seen)
 
 
 def test_a_restore_that_is_interrupted_at_the_box_is_finished_by_the_next_round(

@@ -38,6 +38,16 @@ class Bringing:
         self._may_post_ahead = True
         self.home = 0  # rows that came home until now
 
+    def ask_for_all_again(self) -> None:
+        """After the hub was put back to an earlier state: nothing that it said before counts, until it has said how far it is now.
+
+        Where a copied disk has meanwhile filled up this box's numbers at the hub, the box finds out that it has to number anew:
+        what the hub held once and lost would otherwise count as home.
+        """
+        with self._installation.database.write() as session:
+            outbox.send_all_again(session)
+        self.say_what_waits()
+
     def say_what_waits(self) -> None:
         """Ask of each incarnation how far the hub is, which tells it how far this box is."""
         with self._installation.database.read() as session:
