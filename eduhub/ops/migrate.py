@@ -9,6 +9,7 @@ process that starts one waits for the first.
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def folder() -> Path:
 
 def head() -> str:
     """The newest revision this release knows."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
+    found = _scripts(folder()).get_current_head()
     if found is None:
         raise RuntimeError(f"no migrations in {folder()}")
     return found
@@ -96,7 +97,7 @@ def goes_back_to() -> list[str]:
     A migration says `ADDITIVE = True` when the program before it runs on what it leaves. See docs/adding-a-table.md.
     """
     found = []
-    for script in ScriptDirectory.from_config(_config()).walk_revisions():
+    for script in _scripts(folder()).walk_revisions():
         if not getattr(script.module, "ADDITIVE", False) or not isinstance(script.down_revision, str):
             break
         found.append(script.down_revision)
@@ -123,7 +124,7 @@ def bring_up(database: Database, folder: Path) -> None:
 
 
 def _known() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return {script.revision for script in _scripts(folder()).walk_revisions()}
 
 
 def _note_what_is_known(folder: Path) -> None:
@@ -159,13 +160,19 @@ def _noted(folder: Path, name: str = _NOTE) -> dict[str, Any]:
 
 def draft(database: Database, message: str) -> Path:
     """Write the next migration: what the models have and `database` has not. To be read before it is committed."""
-    known = len(list(ScriptDirectory.from_config(_config()).walk_revisions()))
+    known = len(_known())
     before = set(folder().glob("versions/*.py"))
     _run(
         database,
         lambda config: alembic.command.revision(config, message, autogenerate=True, rev_id=f"{known + 1:04d}"),
     )
     return (set(folder().glob("versions/*.py")) - before).pop()
+
+
+@cache
+def _scripts(_folder: Path) -> ScriptDirectory:
+    """All migrations there, read and compiled once: a start asks for them four times."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _config(connection: Connection | None = None) -> Config:
