@@ -159,8 +159,8 @@ class Run:
         """Let it fetch all, and measure."""
         with (
             tempfile.TemporaryDirectory(dir=self.made.folder) as folder,
-            lossy_link.tool().Link(
-                congestion="cubic", seed=self.seed, timeline=f"{folder}/timeline.csv", **self.scenario.properties
+            lossy_link.link(
+                seed=self.seed, timeline=f"{folder}/timeline.csv", **self.scenario.properties
             ) as link,
         ):
             hub = open_installation(
@@ -179,7 +179,7 @@ class Run:
         """Let the box be killed in the middle of fetching and begin anew: how many pieces came twice, a connection."""
         with (
             tempfile.TemporaryDirectory(dir=self.made.folder) as folder,
-            lossy_link.tool().Link(congestion="cubic", seed=self.seed, **self.scenario.properties) as link,
+            lossy_link.link(seed=self.seed, **self.scenario.properties) as link,
         ):
             hub = open_installation(
                 Settings(data_dir=self.made.copy("hub", Path(folder, "hub")), secure_cookies=False, bind=HUB_ADDRESS)

@@ -181,7 +181,7 @@ def by_rounds(seed: int) -> dict[str, float]:
     """One day, brought home by rounds."""
     clock.freeze(WEDNESDAY_MS)
     lot = random.Random(seed)
-    with tempfile.TemporaryDirectory() as name, lossy_link.tool().Link(congestion="cubic", seed=seed, **S1) as link:
+    with tempfile.TemporaryDirectory() as name, lossy_link.link(seed=seed, **S1) as link:
         hub, box, school = school_and_box(Path(name))
         slots = Week.drawn(school, lessons_by(lot), lot, days=1).by_round()
         took_s, posted = 0.0, 0
@@ -218,7 +218,7 @@ class Friday:
 
     def brought_home(self, seed: int) -> dict[str, float]:
         """All of it in one round, over one link."""
-        with tempfile.TemporaryDirectory() as name, lossy_link.tool().Link(congestion="cubic", seed=seed, **S1) as link:
+        with tempfile.TemporaryDirectory() as name, lossy_link.link(seed=seed, **S1) as link:
             for each in ("hub", "box"):
                 shutil.copytree(self.folder / each, Path(name, each))
             settings = Settings(data_dir=Path(name, "hub"), secure_cookies=False, web_processes=1, bind=HUB_ADDRESS)

@@ -25,6 +25,7 @@ from benchmarks.weak_link import Line
 
 TOOL = Path(__file__).parents[2] / "shared" / "tools" / "villagelink"
 HUB_PORT = 8000
+CUBIC, ALLOWED = "cubic", Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 GONE = struct.pack("ii", 1, 0)  # SO_LINGER: what is still queued is dropped
 
 
@@ -33,6 +34,24 @@ def missing() -> str:
     if not TOOL.exists():
         return "villagelink is not beside this project (../shared/tools)"
     return str(tool().unsupported())
+
+
+@contextmanager
+def link(**properties: Any) -> Iterator[Any]:
+    """A link of villagelink's whose two ends control congestion with cubic, as Linux starts, whatever this machine does itself.
+
+    Raises RuntimeError where they would not: a namespace may only choose what its machine allows to everybody, and is not told.
+    """
+    allowed = ALLOWED.read_text().split()
+    if CUBIC not in allowed:
+        ALLOWED.write_text(" ".join([*allowed, CUBIC]))
+    with tool().Link(congestion=CUBIC, **properties) as made:
+        for side in ("hub", "school"):
+            with made.inside(side), socket.socket() as probe:
+                used = probe.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode()
+            if used != CUBIC:
+                raise RuntimeError(f"the {side}'s connections would use {used}, not {CUBIC}")
+        yield made
 
 
 @contextmanager
@@ -59,16 +78,16 @@ def tool() -> Any:
 
 
 def _main(server_port: int, properties: dict[str, Any]) -> None:
-    with tool().Link(**properties) as link:
-        with link.inside("hub"):
-            hub = socket.create_server((link.hub_address, HUB_PORT), backlog=64)
+    with link(**properties) as made:
+        with made.inside("hub"):
+            hub = socket.create_server((made.hub_address, HUB_PORT), backlog=64)
         browsers = socket.create_server(("127.0.0.1", 0), backlog=64)
 
         def over_the_link() -> socket.socket:
-            with link.inside("school"):
-                made = socket.socket()
-            made.connect((link.hub_address, HUB_PORT))
-            return made
+            with made.inside("school"):
+                connection = socket.socket()
+            connection.connect((made.hub_address, HUB_PORT))
+            return connection
 
         def to_the_server() -> socket.socket:
             return socket.create_connection(("127.0.0.1", server_port))

@@ -25,9 +25,9 @@ class Asked:
 
 
 class Server:
-    """Sends what `answer` makes of each request; None hangs up. With `tls` it speaks that."""
+    """Sends what `answer` makes of each request, at once or bit by bit; None hangs up. With `tls` it speaks that."""
 
-    def __init__(self, answer: Callable[[Asked], bytes | None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, answer: Callable[[Asked], bytes | Iterable[bytes] | None], tls: ssl.SSLContext | None = None) -> None:
         self._answer, self._tls = answer, tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -81,7 +81,8 @@ class Server:
                     answer = self._answer(asked)
                     if answer is None:
                         return
-                    connection.sendall(answer)
+                    for block in [answer] if isinstance(answer, bytes) else answer:
+                        connection.sendall(block)
 
 
 def part(payload: bytes, asked: Asked) -> bytes:

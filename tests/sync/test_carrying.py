@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -202,6 +203,46 @@ def test_outages_do_not_turn_off_asking_for_two_ranges_at_once(serve: Serve, hou
         assert carrier.counted.replaced >= 2
     assert shelf.came == PARTS
     assert max(together[1:]) >= 2
+
+
+def crawling(payload: bytes, asked: Asked) -> Iterator[bytes]:
+    """An answer as from a sender that takes the link for a slow one: a packet at a time."""
+    whole = part(payload, asked)
+    for at in range(0, len(whole), 1_000):
+        time.sleep(0.06)
+        yield whole[at : at + 1_000]
+
+
+def test_who_crawls_at_the_end_gives_the_rest_to_those_with_nothing_to_do(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "monotonic_s", Hours(speed=10))
+    parts = {f"/p/{number}": noise(f"a part {number}", 100_000) for number in range(6)}
+    server = serve(lambda asked: (crawling if asked.connection == 1 else paced)(parts[asked.path], asked))
+    with Transfer(server.url) as carrier:
+        carrier.run(shelf := Shelf(all_of(parts)))
+        assert carrier.counted.replaced == 1
+        assert carrier.counted.opened == 2
+    assert shelf.came == parts
+    again = [asked for asked in server.asked if asked.first > 0]
+    assert {asked.connection for asked in again} == {2}
+
+
+def paced(payload: bytes, asked: Asked) -> Iterator[bytes]:
+    """An answer over a link that carries a megabyte in a second of ours."""
+    whole = part(payload, asked)
+    for at in range(0, len(whole), 20_000):
+        time.sleep(0.02)
+        yield whole[at : at + 20_000]
+
+
+def test_who_is_alone_on_a_slow_link_is_no_straggler(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "monotonic_s", Hours(speed=10))
+    parts = {"/p/0": noise("a part", 12_000)}
+    server = serve(lambda asked: crawling(parts[asked.path], asked))
+    with Transfer(server.url) as carrier:
+        carrier.run(shelf := Shelf(all_of(parts)))
+        assert carrier.counted.replaced == 0
+    assert shelf.came == parts
+    assert len(server.asked) == 1
 
 
 def test_bytes_that_all_came_are_not_asked_for_again_when_only_the_end_of_the_answer_is_lost(serve: Serve) -> None:

@@ -16,6 +16,11 @@ def one_silent_s(round_trip_s: float) -> float:
     return max(10.0, 8 * round_trip_s)
 
 
+def straggler_s(round_trip_s: float) -> float:
+    """A connection that needs longer for the last of all that was asked for gives it to others: that costs them a round trip."""
+    return max(4.0, 6 * round_trip_s)
+
+
 def opening_s(round_trip_s: float) -> float:
     """So long a connection may take to open: on a full satellite link the packets of a handshake wait for seconds."""
     return max(10.0, 8 * round_trip_s)

@@ -3,7 +3,8 @@
 Several connections, because a lost packet halves one and not all of them; several ranges asked for on each, because a
 round trip is long. A connection that has fallen silent while others speak is replaced after long patience: what is on
 its way would come twice. When all are silent the link is down: a new connection is tried about every second, and
-the first that opens replaces them, sooner than the kernel's own repetition would notice.
+the first that opens replaces them, sooner than the kernel's own repetition would notice. Who brings the last of all far too slowly
+gives it to the others (`stragglers`).
 
 Only bytes of a part are progress: whoever accepts connections and answers with anything else is given up after a while.
 Silence is counted while we listen, so that a slow disk here is not taken for a link that is down.
@@ -28,6 +29,7 @@ from eduhub.sync.fetching.knocking import Door
 from eduhub.sync.fetching.meter import Meter
 from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.patience import all_silent_s, next_knock_s, one_silent_s, wait_s
+from eduhub.sync.fetching.stragglers import Stragglers
 
 log = logs.logger(__name__)
 
@@ -74,6 +76,7 @@ class Transfer:
         self._back: deque[Range] = deque()  # asked for, and lost with their connection
         self._following: Range | None = None  # what is asked for next
         self._depth = DEPTH
+        self._stragglers = Stragglers()
         self._unanswered = 0  # connections that fell silent before a second answer
         self._failures, self._why = 0, ""  # since the last byte of a part, and the last of them
         self._elsewhere_s = 0.0  # in which we did not listen
@@ -122,6 +125,7 @@ class Transfer:
             self._lines.remove(line)
         self._back.clear()
         self._came_s = self._spoke_s = self._now_s()
+        self._stragglers.look_anew(self._came_s)
 
     def _let_in(self, receiver: Receiver) -> None:
         """Take up what was opened ahead; a server soon hangs up on who does not speak."""
@@ -179,12 +183,15 @@ class Transfer:
                     self._unanswered += 1
                     self._depth = 1 if self._unanswered > 1 else self._depth
                 self._replace(line, receiver)
+        has_more = self._following is not None or bool(self._back)
         self._door.buffer = self.pace.buffer(self._wanted_lines())
+        straggler = self._stragglers.found(self._lines, now_s, round_trip_s)
+        if straggler is not None and not has_more and self._door.buffer is None:  # under a ceiling all are slow
+            self._replace(straggler, receiver)
         for line in self._lines:
             line.keep_unread(self._door.buffer)
         missing = self._wanted_lines() - len(self._lines)
         self._door.keep(missing)  # while the link was down there were more
-        has_more = self._following is not None or bool(self._back)
         if len(self._door.knocks) < missing and (has_more or not self._lines):
             self._knock(now_s)
 
