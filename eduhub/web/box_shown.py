@@ -184,13 +184,17 @@ def machine(installation: Installation) -> tuple[int, int, Battery | None]:
 def update_state(found: release_state.State) -> State | None:
     """How far the box is with another version, in words; None where none is offered."""
     version = found.offered or ""
-    if found.stage == release_state.UNFIT and found.why == "step":
-        return State(gettext("version %(version)s can only be put in after another one", version=version), "no", "bad")
+    unfit = {
+        "step": gettext("version %(version)s can only be put in after another one", version=version),
+        "refused": gettext("version %(version)s was refused: the box cannot tell that it is genuine", version=version),
+    }
     words = {
         release_state.COMING: State(gettext("version %(version)s is coming, %(size)s of it are missing", version=version, size=shown.megabytes(found.bytes_left)), "wait", "slow"),
         release_state.READY: State(gettext("version %(version)s is here and is put in when school is over", version=version), "done", "good"),
         release_state.FAILED: State(gettext("version %(version)s did not work; the box goes on with the one before", version=version), "no", "bad"),
         release_state.BY_HAND: State(gettext("version %(version)s is here and is to be put in by hand", version=version), "wait", "slow"),
-        release_state.UNFIT: State(gettext("version %(version)s was not made for a box like this one", version=version), "no", "bad"),
+        release_state.UNFIT: State(
+            unfit.get(found.why or "", gettext("version %(version)s was not made for a box like this one", version=version)), "no", "bad"
+        ),
     }  # fmt: skip
     return words.get(found.stage)

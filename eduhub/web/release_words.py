@@ -21,11 +21,17 @@ def of(said: Word) -> State:
     if said.stage == state_word.BY_HAND:
         return State(gettext("is there; no launcher runs on the box"), "no", "bad")
     if said.stage == state_word.UNFIT:
-        needs_another = gettext("another version has to be put in before it")
-        return State(needs_another if said.more == "step" else gettext("was not made for a machine like this box's"), "no", "bad")
+        return State(_why_not(said.more), "no", "bad")
     if said.stage == state_word.FAILED:
         return State(languages.in_a_row(gettext("It did not work, and the version before goes on."), _why(said.more)), "no", "bad")
     return State(gettext("not heard of yet"), "wait")
+
+
+def _why_not(code: str | None) -> str:
+    words: dict[str, str] = {
+        "step": gettext("another version has to be put in before it"), "refused": gettext("was refused: the box cannot tell that it is genuine"),
+    }  # fmt: skip
+    return words.get(code or "", gettext("was not made for a machine like this box's"))
 
 
 def _why(code: str | None) -> str:

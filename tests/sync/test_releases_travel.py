@@ -324,6 +324,8 @@ def test_a_release_that_was_refused_is_not_fetched_again_and_a_program_that_can_
         hub.sync(box)
         assert fetched not in hub.wire.delivered
         assert missing(box, row.id) is None
+        with box.database.read() as session:
+            assert state.word_here(session, box) == f"unfit {NEWER} refused"
     hub.wire.delivered.clear()
     hub.sync(box)
     assert missing(box, row.id) == []

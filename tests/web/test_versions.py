@@ -72,6 +72,7 @@ def test_a_version_is_offered_to_a_box_and_the_page_says_how_it_goes(
         (f"coming {NEW} 43", "43 % are there"), (f"ready {NEW}", "is put in when school is over"),
         (f"failed {NEW} unwell", "did not work when it was tried"), (f"by_hand {NEW}", "no launcher runs"),
         (f"unfit {NEW} machine", "not made for a machine like this box"), (f"unfit {NEW} step", "another version has to be put in before it"),
+        (f"unfit {NEW} refused", "cannot tell that it is genuine"),
         ("failed 80.0 unwell", "not heard of yet"), ("something a later release says", "not heard of yet"),
     ):  # fmt: skip
         say(installation, box, said)

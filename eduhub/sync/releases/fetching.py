@@ -65,6 +65,11 @@ def unfit(session: Session, running: str) -> tuple[Offered, str] | None:
     return (found, why) if found is not None and why is not None else None
 
 
+def was_refused(installation: Installation, found: Offered) -> bool:
+    """Whether its manifest came, and is none that this box may trust."""
+    return refused.kept(_work(installation), found.release_id) is not None
+
+
 def _newer(session: Session, running: str) -> Offered | None:
     offers = offering.all_open(session)
     if not offers:  # as on most days

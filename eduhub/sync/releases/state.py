@@ -32,7 +32,7 @@ _TRIES_OF_A_CUT_ONE = 3
 class State:
     """`stage`: nothing (no other version is offered), coming (its bytes are), ready (it is put in when school is over and
     nobody watches), failed (it did not work, and the old one goes on; `why`), by_hand (no launcher runs here), unfit (it is
-    not for this box; `why`).
+    not for this box, or is not genuine as far as it can tell; `why`).
     """
 
     running: str
@@ -56,6 +56,8 @@ def state_here(session: Session, installation: Installation) -> State:
     if found is None:
         passed_by = fetching.unfit(session, __version__)
         return State(__version__) if passed_by is None else State(__version__, passed_by[0].version, UNFIT, why=passed_by[1])
+    if found.manifest is None and fetching.was_refused(installation, found):
+        return State(__version__, found.version, UNFIT, why="refused")
     left, whole = _bytes_left(installation, found)
     if left or found.manifest is None:
         return State(__version__, found.version, COMING, left, whole)
