@@ -31,7 +31,8 @@ def _why_not(code: str | None) -> str:
     words: dict[str, str] = {
         "step": gettext("another version has to be put in before it"), "refused": gettext("was refused: the box cannot tell that it is genuine"),
     }  # fmt: skip
-    return words.get(code or "", gettext("was not made for a machine like this box's"))
+    other: str = gettext("was not made for a machine like this box's")
+    return words.get(code or "", other)
 
 
 def _why(code: str | None) -> str:
