@@ -78,6 +78,28 @@ def test_lessons_go_out_and_what_was_watched_comes_home(
     assert waiting(box) == 0
 
 
+def test_two_people_who_make_a_file_for_one_box_at_one_moment_both_have_a_whole_one(
+    hub: Hub, box: Installation, school: School, tenzin: Reader, pema: Reader
+) -> None:
+    lobsang = reader(hub.here, "Lobsang", hub.region, "operator", "all")
+    asked = {"box": [node_of(hub)], "size": "all"}
+    for operator in (tenzin, lobsang):
+        assert operator.post(f"{HUB}/pack", asked, page=HUB).status_code == 303
+    work(hub.here)
+    files = [fetched(operator, HUB) for operator in (tenzin, lobsang)]
+    assert names_in(files[0]) == names_in(files[1])
+    for file in files:
+        assert send(pema, f"{BOX}/file", [(file, "eduhub.tar")], page=BOX).status_code == 303
+    work(box)
+    assert len(lessons_shown(box)) == 2
+    watched = set(watch(box, school, 3))
+    home = [bytes(pema.post(f"{BOX}/home", page=BOX).data) for _ in range(2)]
+    for operator, payload in zip((lobsang, tenzin), home, strict=True):
+        assert send(operator, f"{HUB}/home", [(payload, "home.tar")], page=HUB).status_code == 303
+    work(hub.here)
+    assert events_at(hub.here) == watched
+
+
 def test_the_file_holds_what_a_stick_would(hub: Hub, school: School, tenzin: Reader, usb: Path) -> None:
     file = pack(hub, tenzin, "shuanghu-3")
     fill(hub, usb, "shuanghu-3")
