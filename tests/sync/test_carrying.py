@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -205,12 +206,16 @@ def test_outages_do_not_turn_off_asking_for_two_ranges_at_once(serve: Serve, hou
     assert max(together[1:]) >= 2
 
 
-def crawling(payload: bytes, asked: Asked) -> Iterator[bytes]:
-    """An answer as from a sender that takes the link for a slow one: a packet at a time."""
+def sent_in(block: int, every_s: float, payload: bytes, asked: Asked) -> Iterator[bytes]:
+    """An answer as over a link that carries so many bytes at a time."""
     whole = part(payload, asked)
-    for at in range(0, len(whole), 1_000):
-        time.sleep(0.06)
-        yield whole[at : at + 1_000]
+    for at in range(0, len(whole), block):
+        time.sleep(every_s)
+        yield whole[at : at + block]
+
+
+# A sender that takes the link for a slow one, and one that does not.
+crawling, paced = partial(sent_in, 1_000, 0.06), partial(sent_in, 20_000, 0.02)
 
 
 def test_who_crawls_at_the_end_gives_the_rest_to_those_with_nothing_to_do(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,14 +229,6 @@ def test_who_crawls_at_the_end_gives_the_rest_to_those_with_nothing_to_do(serve:
     assert shelf.came == parts
     again = [asked for asked in server.asked if asked.first > 0]
     assert {asked.connection for asked in again} == {2}
-
-
-def paced(payload: bytes, asked: Asked) -> Iterator[bytes]:
-    """An answer over a link that carries a megabyte in a second of ours."""
-    whole = part(payload, asked)
-    for at in range(0, len(whole), 20_000):
-        time.sleep(0.02)
-        yield whole[at : at + 20_000]
 
 
 def test_who_is_alone_on_a_slow_link_is_no_straggler(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
