@@ -30,7 +30,7 @@ from eduhub.sync.models import FetchState
 
 log = logs.logger(__name__)
 
-SHARED_BY = 8  # ranges that are under way at the same time, on a link that is long
+SHARED_BY = 12  # ranges that are under way at the same time, on a link that is long
 
 
 @dataclass

@@ -38,8 +38,9 @@ Answer = TypeVar("Answer")
 
 DEPTH = 2  # ranges asked for on one connection, ...
 SMALL_BYTES, MOST = 48 << 10, 8  # ... and more while they are small and all is well: else each costs its share of a round trip
-# Above this round trip a connection alone cannot fill the link.
-LONG_ROUND_TRIP_S, FEW, MANY = 0.25, 2, 4
+# How many connections: the longer a round trip, the longer one of them needs to come back from a lost packet.
+FEW, MANY = 2, 6
+_LINES = ((0.25, MANY), (0.05, 4))  # above so many seconds
 MAX_TRIES = 8  # of a range, without a byte: half a minute when nothing else comes either, some seconds otherwise
 AHEAD_S = 10.0  # one that has not opened by then will be tried anew
 _BROKE = 502  # the status of an answer that was none
@@ -196,7 +197,8 @@ class Transfer:
             self._knock(now_s)
 
     def _wanted_lines(self) -> int:
-        return MANY if (self.counted.round_trip_s or 0.0) > LONG_ROUND_TRIP_S else FEW
+        round_trip_s = self.counted.round_trip_s or 0.0
+        return next((lines for longer_s, lines in _LINES if round_trip_s > longer_s), FEW)
 
     def _is_down(self, now_s: float) -> bool:
         """Whether all are silent of whom something was asked; without any, whether none could be opened for as long."""
