@@ -170,14 +170,14 @@ def draft(database: Database, message: str) -> Path:
 
 
 @cache
-def _scripts(_folder: Path) -> ScriptDirectory:
+def _scripts(where: Path) -> ScriptDirectory:
     """All migrations there, read and compiled once: a start asks for them four times."""
-    return ScriptDirectory.from_config(_config())
+    return ScriptDirectory.from_config(_config(where))
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(where: Path, connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(where).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
@@ -190,5 +190,5 @@ def _run(database: Database, act: Callable[[Config], object]) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        act(_config(connection))
+        act(_config(folder(), connection))
         connection.commit()

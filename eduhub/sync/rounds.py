@@ -162,7 +162,6 @@ class _Round:
 
     def _meet(self, on_progress: Callable[[float], None]) -> None:
         said = self._hello()
-        self._open_ahead()
         if self._key_is_new(said):
             # After a rotation everything is signed by a key that only the catalog introduces.
             self._read_catalog(greeting.head_in(said))
@@ -260,7 +259,9 @@ class _Round:
             fetched = self._nearby.fetch(org_uid, today, lambda: on_progress(0.0), may_go_on, lambda: turn(0.0), budget.ceiling_kbit_s)
             began_s = clock.monotonic_s()
             if has_hub and may_go_on():
-                from_hub = fetch.run(installation, self._link, self._carrier, self._ledger, org_uid, today, turn, may_go_on)
+                from_hub = fetch.run(
+                    installation, self._link, self._carrier, self._ledger, org_uid, today, turn, may_go_on, open_ahead=self._open_ahead
+                )
                 fetched = fetched.and_then(from_hub)
                 if not fetched.has_more and not fetched.disk_full:  # the program is last in line
                     fetched.has_more = releases.run(

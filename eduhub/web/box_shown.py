@@ -186,7 +186,7 @@ def update_state(found: release_state.State) -> State | None:
     version = found.offered or ""
     unfit = {
         "step": gettext("version %(version)s can only be put in after another one", version=version),
-        "refused": gettext("version %(version)s was refused: the box cannot tell that it is genuine", version=version),
+        "refused": gettext("version %(version)s was refused: the box cannot read it, or cannot tell that it is genuine", version=version),
     }
     words = {
         release_state.COMING: State(gettext("version %(version)s is coming, %(size)s of it are missing", version=version, size=shown.megabytes(found.bytes_left)), "wait", "slow"),

@@ -29,7 +29,7 @@ def of(said: Word) -> State:
 
 def _why_not(code: str | None) -> str:
     words: dict[str, str] = {
-        "step": gettext("another version has to be put in before it"), "refused": gettext("was refused: the box cannot tell that it is genuine"),
+        "step": gettext("another version has to be put in before it"), "refused": gettext("was refused: the box cannot read it, or cannot tell that it is genuine"),
     }  # fmt: skip
     other: str = gettext("was not made for a machine like this box's")
     return words.get(code or "", other)

@@ -18,7 +18,7 @@ from eduhub.sync.models import Node
 from eduhub.sync.releases.models import ReleaseOffer
 from eduhub.uids import new_uid
 
-SCRIPTS = list(ScriptDirectory.from_config(migrate._config()).walk_revisions())
+SCRIPTS = list(ScriptDirectory.from_config(migrate._config(migrate.folder())).walk_revisions())
 ADDITIVE = [script for script in SCRIPTS if getattr(script.module, "ADDITIVE", False)]
 
 Shape = dict[str, dict[str, tuple[str, bool]]]

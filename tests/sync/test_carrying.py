@@ -18,8 +18,9 @@ from cryptography.x509.oid import NameOID
 
 from eduhub import clock
 from eduhub.errors import JobCancelled, LinkDown
-from eduhub.sync.fetching import transfer
+from eduhub.sync.fetching import connection, transfer
 from eduhub.sync.fetching.address import Address, Place
+from eduhub.sync.fetching.pace import Pace
 from eduhub.sync.fetching.transfer import Transfer
 from tests.ports import free_port
 from tests.sync.lines import Asked, Hours, Server, Shelf, answer, part
@@ -224,11 +225,37 @@ def test_who_crawls_at_the_end_gives_the_rest_to_those_with_nothing_to_do(serve:
     server = serve(lambda asked: (crawling if asked.connection == 1 else paced)(parts[asked.path], asked))
     with Transfer(server.url) as carrier:
         carrier.run(shelf := Shelf(all_of(parts)))
-        assert carrier.counted.replaced == 1
-        assert carrier.counted.opened == 2
+        assert carrier.counted.replaced >= 1
     assert shelf.came == parts
     again = [asked for asked in server.asked if asked.first > 0]
-    assert {asked.connection for asked in again} == {2}
+    assert again
+    assert 1 not in {asked.connection for asked in again}
+
+
+@pytest.mark.parametrize(("round_trip_s", "lines"), [(0.01, 2), (0.15, 4), (0.6, 6)])
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_the_longer_a_round_trip_the_more_connections_are_kept_of_those_that_were_opened_ahead(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, round_trip_s: float, lines: int, is_tls: bool
+) -> None:
+    monkeypatch.setattr(connection, "_round_trip_s", lambda _opened: round_trip_s)
+    serving, trusting = own_authority(tmp_path)
+    server = serve(lambda asked: paced(PARTS[asked.path], asked), serving if is_tls else None)
+    with Transfer(server.url, tls=trusting if is_tls else None) as carrier:
+        carrier.open_ahead()
+        carrier.run(shelf := Shelf(all_of(PARTS)))
+        assert len(carrier._lines) == lines
+        assert carrier.counted.opened == 6
+        carrier.run(Shelf(all_of(PARTS)))
+        carrier.open_ahead()
+        assert carrier.counted.opened == 6
+    assert shelf.came == PARTS
+
+
+def test_under_a_low_ceiling_no_more_connections_share_it_than_it_can_keep_busy() -> None:
+    def at(kbit_s: float | None) -> int:
+        return Pace(lambda: kbit_s).connections(6, 2)
+
+    assert [at(kbit_s) for kbit_s in (None, 1_000, 128, 64, 8, 0)] == [6, 6, 3, 2, 2, 2]
 
 
 def test_who_is_alone_on_a_slow_link_is_no_straggler(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

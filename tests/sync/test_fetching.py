@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from eduhub.courses.models import Lesson
 from eduhub.delivery import catalog, holding
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow
 from eduhub.delivery.package import PIECE_BYTES
@@ -21,7 +22,8 @@ from eduhub.installation import Installation
 from eduhub.learning.models import Event
 from eduhub.sync.fetching import partial, wanted
 from eduhub.sync.fetching.partial import GRAIN_BYTES
-from eduhub.sync.models import OutboxRow
+from eduhub.sync.fetching.transfer import Transfer
+from eduhub.sync.models import NoRoom, OutboxRow
 from tests.sync.world import Hub, noise, piece_hashes
 
 
@@ -54,6 +56,27 @@ def test_a_lesson_of_a_taken_course_arrives_whole_and_is_reported(hub: Hub, box:
         assert session.get_one(PackageRow, package).floor_held
     with hub.here.database.read() as session:
         assert session.scalars(select(Event.kind)).all() == ["arrived"]
+
+
+def test_connections_for_lessons_are_opened_only_where_something_is_missing_that_has_room(
+    hub: Hub, box: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(Transfer, "open_ahead", lambda _self: opened.append("ahead"))
+    school = hub.school("Shuanghu")
+    course = hub.course(hub.region, groups=(school,))
+    hub.lesson(course, parts=large_parts())
+    hub.join(box, school)
+    hub.sync(box)
+    assert len(opened) == 1
+    hub.sync(box)  # everything is here
+    assert len(opened) == 1
+    hub.lesson(course, position=1)
+    with hub.here.database.read() as session, box.database.write() as at_box:
+        later = session.scalars(select(Lesson.uid).where(Lesson.position == 1)).one()
+        at_box.add(NoRoom(lesson_uid=later, bytes=1, noted_ms=0))
+    hub.sync(box)
+    assert len(opened) == 1
 
 
 def test_only_taken_planned_and_open_courses_are_fetched(hub: Hub, box: Installation) -> None:
@@ -209,8 +232,6 @@ def refuse(*_arguments: object, **_named: object) -> None:
 
 
 def test_a_lesson_that_was_taken_back_is_shown_no_more(hub: Hub, box: Installation) -> None:
-    from eduhub.courses.models import Lesson
-
     school = hub.school("Shuanghu")
     package = hub.lesson(hub.course(hub.region, groups=(school,)))
     hub.join(box, school)

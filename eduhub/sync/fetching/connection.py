@@ -285,7 +285,7 @@ class Connection:
             found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
             if found is None or int(found[1]) != wanted.position or int(found[2]) <= wanted.position:
                 raise Broken("a part of something else came", wanted)
-            wanted.end = min(wanted.end, int(found[2]))
+            wanted.end, wanted.guess = min(wanted.end, int(found[2])), None
         elif exchange.status == 200 and wanted.position == 0:
             length = _number(headers.get("content-length", ""))
             if length is not None:  # all of it is also right

@@ -65,11 +65,13 @@ class Fetched:
 def run(
     installation: Installation, link: Answerer, carrier: Carrier, ledger: Ledger, org_uid: str, today: str | None,
     on_progress: Callable[[float], None], may_go_on: Callable[[], bool], brings: Callable[[Want], bool] = lambda _want: True,
+    open_ahead: Callable[[], None] = lambda: None,
 ) -> Fetched:  # fmt: skip
     """Get what is wanted and missing. Raises LinkDown; everything that arrived until then is kept.
 
     `on_progress` is called all the time, and may raise; no part is begun once `may_go_on` says no. What comes is told to
-    `ledger`, by lesson. What the carrier is known not to have is not asked for (`brings`).
+    `ledger`, by lesson. What the carrier is known not to have is not asked for (`brings`). `open_ahead` is called when
+    something will be asked of the carrier soon.
     """
     done = Fetched()
     with installation.database.read() as session:
@@ -81,7 +83,10 @@ def run(
         missing = [package_id for package_id in found.courses if package_id not in complete]
         # A package that the catalog does not speak of yet waits: the catalog alone says what is published.
         catalog_says = published.of(session, missing)
+        without_room = set(session.scalars(select(NoRoom.lesson_uid)))
     done.missing = len(missing)
+    if any(found.lessons.get(package_id) not in without_room for package_id in missing):
+        open_ahead()
 
     def came(package_id: str, count: int) -> None:
         if count:

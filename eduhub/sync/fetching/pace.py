@@ -52,6 +52,11 @@ class Pace:
         rate = self._bytes_s()
         return None if rate is None else min(OPEN_BUFFER, max(LEAST_BUFFER, int(rate * BUFFERED_S / connections)))
 
+    def connections(self, wanted: int, least: int) -> int:
+        """How many of the wanted ones: no more than may share what a kernel may hold under a ceiling, but `least`."""
+        rate = self._bytes_s()
+        return wanted if rate is None else max(least, min(wanted, int(rate * BUFFERED_S / LEAST_BUFFER)))
+
     def _bytes_s(self) -> float | None:
         ceiling = self._ceiling_kbit_s()
         return None if ceiling is None else ceiling * BYTES_S

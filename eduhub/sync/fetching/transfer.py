@@ -57,7 +57,7 @@ class Counted:
 
     bytes: int = 0
     opened: int = 0  # connections
-    replaced: int = 0  # connections that had fallen silent
+    replaced: int = 0  # connections that had fallen silent, or crawled
     round_trip_s: float | None = None  # the shortest
 
 
@@ -98,7 +98,8 @@ class Transfer:
         """Begin to connect, so that what will be asked for first need not wait for that; returns at once."""
         try:
             self._door.look_up()
-            while len(self._lines) + len(self._door.knocks) < MANY:
+            most = self._wanted_lines() if self.counted.round_trip_s else MANY
+            while len(self._lines) + len(self._door.knocks) < most:
                 self.counted.opened += self._door.knock(self._now_s())
         except Broken as error:  # `run` will try again
             log.debug("nothing was opened ahead", why=str(error))
@@ -126,7 +127,7 @@ class Transfer:
             self._lines.remove(line)
         self._back.clear()
         self._came_s = self._spoke_s = self._now_s()
-        self._stragglers.look_anew(self._came_s)
+        self._stragglers = Stragglers()
 
     def _let_in(self, receiver: Receiver) -> None:
         """Take up what was opened ahead; a server soon hangs up on who does not speak."""
@@ -157,7 +158,7 @@ class Transfer:
             free = [line for line in self._lines if self._has_room(line)]
             if not free:
                 return
-            line = min(free, key=lambda line: line.coming)
+            line = min(free, key=lambda line: (line.coming, -line.heard_s))  # of those with nothing to do whoever spoke last
             if self._back:
                 line.ask(self._back.popleft(), now_s)
             elif self._following:
@@ -171,11 +172,12 @@ class Transfer:
     # --- connections ----------------------------------------------------------------
 
     def _look_after(self, receiver: Receiver, now_s: float) -> None:
-        """Replace what has fallen silent; open what is missing."""
+        """Replace what has fallen silent or crawls; open what is missing."""
         round_trip_s = self.counted.round_trip_s or 0.0
         self._door.give_up_old(now_s, round_trip_s)
         if self._is_down(now_s):
-            self._knock(now_s)  # the first that opens replaces them all: `_opened`
+            self._knock(now_s)  # the first that opens replaces them all: `_open`
+            self._stragglers.look_anew(now_s)
             return
         for line in [line for line in self._lines if line.ranges]:
             if now_s - line.heard_s > one_silent_s(round_trip_s):
@@ -186,8 +188,9 @@ class Transfer:
                 self._replace(line, receiver)
         has_more = self._following is not None or bool(self._back)
         self._door.buffer = self.pace.buffer(self._wanted_lines())
-        straggler = self._stragglers.found(self._lines, now_s, round_trip_s)
-        if straggler is not None and not has_more and self._door.buffer is None:  # under a ceiling all are slow
+        straggler = self._stragglers.look(self._lines, now_s, round_trip_s)
+        # Under a ceiling all are slow; and while the hub has asked for a pause nobody else may bring it.
+        if straggler is not None and not has_more and self._door.buffer is None and now_s >= self._held_until_s:
             self._replace(straggler, receiver)
         for line in self._lines:
             line.keep_unread(self._door.buffer)
@@ -198,7 +201,7 @@ class Transfer:
 
     def _wanted_lines(self) -> int:
         round_trip_s = self.counted.round_trip_s or 0.0
-        return next((lines for longer_s, lines in _LINES if round_trip_s > longer_s), FEW)
+        return self.pace.connections(next((lines for longer_s, lines in _LINES if round_trip_s > longer_s), FEW), FEW)
 
     def _is_down(self, now_s: float) -> bool:
         """Whether all are silent of whom something was asked; without any, whether none could be opened for as long."""
@@ -231,11 +234,12 @@ class Transfer:
     def _open(self, knock: Connection, receiver: Receiver, now_s: float) -> None:
         for _nothing in knock.carry(now_s, may_read=False):
             pass
+        round_trip_s = knock.round_trip_s or 0.0
+        if round_trip_s:  # known before TLS has come to its end, and with it how many others are needed
+            self.counted.round_trip_s = min(round_trip_s, self.counted.round_trip_s or round_trip_s)
         if not knock.is_open:
             return
         self._door.let_in(knock)
-        round_trip_s = knock.round_trip_s or 0.0
-        self.counted.round_trip_s = min(round_trip_s, self.counted.round_trip_s or round_trip_s)
         waiting = [line for line in self._lines if line.ranges]
         if waiting and all(now_s - line.heard_s > all_silent_s(round_trip_s) for line in waiting):
             for line in waiting:  # the link is back: what the kernel would send again later is asked for anew

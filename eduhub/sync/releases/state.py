@@ -32,7 +32,7 @@ _TRIES_OF_A_CUT_ONE = 3
 class State:
     """`stage`: nothing (no other version is offered), coming (its bytes are), ready (it is put in when school is over and
     nobody watches), failed (it did not work, and the old one goes on; `why`), by_hand (no launcher runs here), unfit (it is
-    not for this box, or is not genuine as far as it can tell; `why`).
+    not for this box, or was refused by it; `why`).
     """
 
     running: str
