@@ -33,20 +33,25 @@ def missing() -> str:
     """Why there is no such line on this machine; empty when there is."""
     if not TOOL.exists():
         return "villagelink is not beside this project (../shared/tools)"
-    return str(tool().unsupported())
+    return str(tool().unsupported()) or ("" if _allows_cubic() else "this machine lets no namespace control congestion with cubic")
+
+
+def _allows_cubic() -> bool:
+    """A namespace may only choose what its machine allows to everybody, and is not told. So this machine allows cubic from here on."""
+    allowed = ALLOWED.read_text().split()
+    if CUBIC not in allowed:
+        with suppress(OSError):
+            ALLOWED.write_text(" ".join([*allowed, CUBIC]))
+    return CUBIC in ALLOWED.read_text().split()
 
 
 @contextmanager
 def link(**properties: Any) -> Iterator[Any]:
     """A link of villagelink's whose two ends control congestion with cubic, as Linux starts, whatever this machine does itself.
 
-    Raises RuntimeError where they would not: a namespace may only choose what its machine allows to everybody, and is not told. So
-    this machine allows cubic from here on.
+    Raises RuntimeError where they would not.
     """
-    allowed = ALLOWED.read_text().split()
-    if CUBIC not in allowed:
-        with suppress(OSError):  # found out below
-            ALLOWED.write_text(" ".join([*allowed, CUBIC]))
+    _allows_cubic()
     with tool().Link(congestion=CUBIC, **properties) as made:
         for side in ("hub", "school"):
             with made.inside(side), socket.socket() as probe:
