@@ -21,7 +21,7 @@ from eduhub.changes import Machine
 from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.delivery import blobs as blob_store
-from eduhub.delivery import catalog
+from eduhub.delivery import catalog, keys
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow, PinnedRoot
 from eduhub.errors import N_, BackupRefused, BadSignature
 from eduhub.installation import Installation, open_installation
@@ -211,6 +211,10 @@ def _begin_again(
         for code in session.scalars(select(JoinCode).where(JoinCode.used_by_node_uid.is_(None))):
             session.delete(code)
         catalog.begin_epoch(session, installation.keys, root_key, after_epoch=after_epoch)
+        # The key in the backup may have been revoked since: boxes know of it, and the restored hub does not. Nobody revoked this one.
+        keys.rotate(session, installation.keys, root_key)
+        installation.keys.adopt_next_publishing()
+        catalog.sign_head(session, installation.keys)
         restoring.note_restored(session, installation.settings.data_dir)
     state = catalog.state(session)
     return RestoreReport(0, 0, 0, 0, 0, state.epoch, state.sequence)
