@@ -15,12 +15,7 @@ def test_a_box_follows_a_rotation_and_a_revocation(hub: Hub, box: Installation) 
     before = hub.lesson(course, position=1)
     hub.join(box, school)
     hub.sync(box)
-    old = hub.here.keys.publishing.id
-    with hub.here.database.write() as session:
-        keys.rotate(session, hub.here.keys, hub.here.keys.root)
-    hub.here.keys.adopt_next_publishing()
-    with hub.here.database.write() as session:
-        keys.revoke(session, hub.here.keys, hub.here.keys.root, old)
+    hub.another_key()
     hub.child(school, "Dolma")
     after = hub.lesson(course, position=2)
     hub.sync(box)
@@ -32,12 +27,7 @@ def test_a_box_follows_a_rotation_and_a_revocation(hub: Hub, box: Installation) 
 def test_a_box_that_joins_after_a_rotation_gets_lessons_of_before(hub: Hub, box: Installation) -> None:
     school = hub.school("Shuanghu")
     before = hub.lesson(hub.course(hub.region, groups=(school,)))
-    old = hub.here.keys.publishing.id
-    with hub.here.database.write() as session:
-        keys.rotate(session, hub.here.keys, hub.here.keys.root)
-    hub.here.keys.adopt_next_publishing()
-    with hub.here.database.write() as session:
-        keys.revoke(session, hub.here.keys, hub.here.keys.root, old)
+    hub.another_key()
     hub.join(box, school)
     hub.sync(box)
     with box.database.read() as session:

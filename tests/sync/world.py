@@ -17,10 +17,9 @@ from sqlalchemy.orm import Session
 from eduhub import clock
 from eduhub.accounts.models import Credential, Person, RoleGrant
 from eduhub.courses.models import Course, GroupCourse, Lesson
-from eduhub.delivery import catalog, holding, package
+from eduhub.delivery import catalog, holding, keys, package
 from eduhub.delivery.blobs import remember
 from eduhub.delivery.http import MediaLane
-from eduhub.delivery.keys import make_hub_keys
 from eduhub.delivery.package import Manifest, Part
 from eduhub.delivery.trust import keyring
 from eduhub.errors import LinkDown
@@ -142,7 +141,7 @@ class Hub:
     def __init__(self, installation: Installation) -> None:
         self.here = installation
         with installation.database.write() as session:
-            make_hub_keys(session, installation.keys)
+            keys.make_hub_keys(session, installation.keys)
             region = new_uid()
             session.add(Organisation(uid=region, org_uid=region, kind="region", parent_uid=None, names={"en": "Nagchu"}))
         self.region: str = region
@@ -238,6 +237,16 @@ class Hub:
             codec=codec, bytes=len(payload), sha256=blob.sha256, pieces=pieces,
             floor=name in {"aac", "stills", "index", "poster"},
         )  # fmt: skip
+
+    def another_key(self) -> str:
+        """From now on another publishing key, and the old one, whose id this returns, is revoked."""
+        old, root = self.here.keys.publishing.id, self.here.keys.root
+        with self.here.database.write() as session:
+            keys.rotate(session, self.here.keys, root)
+        self.here.keys.adopt_next_publishing()
+        with self.here.database.write() as session:
+            keys.revoke(session, self.here.keys, root, old)
+        return old
 
     def code(self, school: School, name: str = "shuanghu-3") -> str:
         """A code for a box of a school."""
