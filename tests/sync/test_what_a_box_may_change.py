@@ -184,7 +184,13 @@ def test_nothing_is_written_of_a_child_who_was_erased(thief: Thief, table: str) 
         "credential": card(child, thief.incarnation),
         "learner_record": {"grade": 3},
     }[table]
-    refused(thief, thief.write(table, child if table == "learner_record" else new_uid(), **fields), before)
+    row = child if table == "learner_record" else new_uid()
+    refused(thief, thief.write(table, row, **fields), before)
+    ends = {"enrolment": "ended_on", "role_grant": "ended_on", "credential": "revoked_on", "learner_record": "consent_on"}[table]
+    refused(thief, thief.write(table, row, counter=1001, **{ends: "2026-12-01"}), before)  # which does not say any more whose it is
+    with thief.hub.here.database.read() as session:
+        reasons = session.scalars(select(AuditEntry.action).where(AuditEntry.action.startswith("sync.put_aside."))).all()
+    assert reasons == ["sync.put_aside.erased"] * 2
 
 
 def card(person: str, machine: str, kind: str = "card") -> dict[str, Any]:

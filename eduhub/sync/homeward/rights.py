@@ -30,6 +30,7 @@ ROLES_A_BOX_GIVES = frozenset({"student", "assistant"})
 # How far a box may be ahead of its hub's counter: weeks of the whole county's writes, should the hub have lost those. Each row that is
 # taken in moves the hub's counter on; by what `changes` allows, two million rows of one box would end it, and with it all writing.
 MOST_LEAD = 2**26
+ERASED = "erased"  # the refusal of what is of somebody who was erased
 
 
 class Refusal(Exception):
@@ -87,6 +88,8 @@ def _check(session: Session, seen: Seen, node: Node, incarnation: str, asked: li
     # A row that any other organisation ever held, complete here or not, is not this box's to change.
     if seen.owners.get(first.row, set()) - {node.org_uid}:
         raise Refusal("organisation")
+    if first.row in seen.buried:  # also of what says no longer whose it is: that a card or a role ended
+        raise Refusal(ERASED)
     rule(_Judge(session, seen, node, first.table_name, first.row_uid, {change.field: change.value for change in asked}))
 
 
@@ -142,6 +145,8 @@ def _credential(judge: _Judge) -> None:
         raise Refusal("credential_kind")
     _once(judge, "person_uid", "verifier", "kind", "machine_uid")
     person_uid = judge.fields.get("person_uid", held.person_uid if held else None)
+    if isinstance(person_uid, str) and person_uid in judge.seen.erased:
+        raise Refusal(ERASED)
     person = judge.session.get(Person, person_uid) if isinstance(person_uid, str) else None
     if person is None or person.org_uid != judge.node.org_uid:
         raise Refusal("person")
@@ -228,7 +233,7 @@ def _own_person(judge: _Judge, person_uid: object) -> None:
     if not isinstance(person_uid, str):
         return
     if person_uid in judge.seen.erased:
-        raise Refusal("erased")
+        raise Refusal(ERASED)
     if judge.seen.homes.get(person_uid) in (None, judge.node.org_uid):
         return
     learns_here = judge.session.scalars(

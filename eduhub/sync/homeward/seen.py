@@ -53,6 +53,11 @@ class Seen:
         return found
 
     @cached_property
+    def buried(self) -> set[Key]:
+        """Those of the rows that were erased."""
+        return {(table, uid) for table, uids in self._rows.items() for uid in changes.erased(self._session, table, uids)}
+
+    @cached_property
     def homes(self) -> dict[str, str]:
         """The organisations of the people who are named, where they are known."""
         return self._orgs(Person, self._people)

@@ -111,8 +111,12 @@ class _Taking:
         reasons = rights.judge(self.session, self.node, self.incarnation, found)
         fine = [asked for asked, reason in zip(found, reasons, strict=True) if reason is None]
         reconsider_events(self.session, changes.merge(self.session, [change for asked in fine for change in asked]))
+        erased = {asked[0].row for asked, reason in zip(found, reasons, strict=True) if reason == rights.ERASED}
+        for table, uid in sorted(erased):
+            # What a box made of somebody since they were erased is erased too: what it says of this row later names nobody.
+            changes.bury(self.session, table, uid, self.node.org_uid)
         # Of somebody erased a box must hear that they are gone, also where it made something of theirs since.
-        held = {asked[0].row for asked, reason in zip(found, reasons, strict=True) if reason in (None, "erased")}
+        held = erased.union(asked[0].row for asked, reason in zip(found, reasons, strict=True) if reason is None)
         placing.note_held(self.session, self.node.org_uid, held)
         return reasons
 
