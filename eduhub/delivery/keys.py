@@ -26,7 +26,7 @@ from eduhub.signing import SigningKey
 from eduhub.uids import new_uid
 
 __all__ = [
-    "SCOPES", "KeyChest", "Keyring", "keyring", "make_hub_keys", "pin_root", "read_key", "revoke", "rotate", "write_key",
+    "SCOPES", "KeyChest", "Keyring", "checked_id", "keyring", "make_hub_keys", "pin_root", "read_key", "revoke", "rotate", "write_key",
 ]  # fmt: skip
 
 
@@ -75,6 +75,11 @@ def revoke(session: Session, chest: KeyChest, root: SigningKey, key: str) -> Cat
     """
     if key == chest.publishing.id:
         raise BadInput("this key publishes at present: rotate, then revoke it")
-    if not re.fullmatch(r"[0-9a-f]{16}", key):
+    return catalog.append(session, chest, "revoke", revoke_statement(root, keyring(session).hub_uid, checked_id(key)))
+
+
+def checked_id(text: str) -> str:
+    """`text` as the id of a key. Raises BadInput."""
+    if not re.fullmatch(r"[0-9a-f]{16}", text):
         raise BadInput("a key id is 16 hex digits")
-    return catalog.append(session, chest, "revoke", revoke_statement(root, keyring(session).hub_uid, key))
+    return text

@@ -93,6 +93,15 @@ class Keyring:
             return self._with(name, replace(known, revoked_at_sequence=earliest))
         return self
 
+    def with_brought(self, body: Any) -> "Keyring":
+        """The keyring with a key of which somebody else brings the root's word; one that is known here, revoked or not, stays as it is.
+
+        A hub that was restored from a backup does not know the keys that it stated since, and boxes do. Whoever uses this takes the risk
+        that such a key was revoked since, too. Raises BadFormat, BadSignature.
+        """
+        statement = self.check_statement(KEY_FORMAT, body)
+        return self if key_id(_public_key(statement)) in self.keys else self.with_entry("key", body, 0)
+
     def check_statement(self, form: str, body: Any) -> dict[str, Any]:
         """The statement in `body` = {"statement", "signature"}, signed by the pinned root for this hub."""
         statement = body.get("statement") if isinstance(body, dict) else None
@@ -172,6 +181,12 @@ def remember_entry(session: Session, ring: Keyring, kind: str, body: Any, sequen
         row.revoked_at_sequence = trusted.revoked_at_sequence
     session.flush()
     return after
+
+
+def statement_of(session: Session, key: str) -> dict[str, Any] | None:
+    """What the root said of the key with this id, as it came; None where it is not known here."""
+    row = session.get(TrustedKey, key)
+    return dict(row.statement) if row is not None and row.statement else None
 
 
 def limit_revocations(session: Session, first_sequence: int) -> None:

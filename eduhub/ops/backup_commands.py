@@ -40,8 +40,10 @@ def backup(settings: Settings, folder: Path) -> None:
               help="The hub's root key file, from where it is kept. A hub cannot be restored without it.")
 @click.option("--after-epoch", type=click.IntRange(min=0), default=0, show_default=True,
               help="The highest epoch that any box has seen; only for a second restore from the same backup.")
+@click.option("--revoked", multiple=True, metavar="KEY",
+              help="A key that was shut out since the backup, which knows nothing of that. May be given several times.")
 @click.pass_obj
-def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_epoch: int) -> None:
+def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_epoch: int, revoked: tuple[str, ...]) -> None:
     """Restore the backup in FOLDER onto this machine, whose data folder and database must be empty.
 
     Boxes bring back what they hold of the time since the backup, by themselves, when they next
@@ -49,7 +51,7 @@ def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_ep
     """
     root = keys.read_key(root_key) if root_key else None
     with bar("Restoring") as move:
-        report = restoring.restore(folder, settings, root, after_epoch=after_epoch, on_progress=move)
+        report = restoring.restore(folder, settings, root, after_epoch=after_epoch, revoked=revoked, on_progress=move)
     click.echo(f"Restored {report.rows} rows and {report.blobs} files of lessons of {_moment(report.made_ms)}.")
     if report.blobs_missing:
         click.echo(

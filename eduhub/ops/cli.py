@@ -17,6 +17,7 @@ from eduhub.ops import (
     box_commands,
     courier_commands,
     demo_commands,
+    key_commands,
     media_commands,
     mirror_commands,
     people_commands,
@@ -40,7 +41,7 @@ def commands(context: click.Context) -> None:
     logs.configure(context.obj, logging.WARNING)  # 'serve' tells more
 
 
-for module in (run_commands, demo_commands, people_commands, box_commands, courier_commands, backup_commands, media_commands, mirror_commands, search_commands, release_commands):
+for module in (run_commands, demo_commands, people_commands, box_commands, courier_commands, backup_commands, key_commands, media_commands, mirror_commands, search_commands, release_commands):
     for command in module.COMMANDS:
         commands.add_command(command)
 

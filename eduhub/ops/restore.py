@@ -9,6 +9,7 @@ This module must not know the command line. See docs/formats/backup.md.
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from eduhub.sync.models import JoinCode
 
 # Edits made between the restore and the return of lost ones are younger, and have to win over them.
 _COUNTER_LEAD = 1 << 20
+NEXT_KEY = "publishing-next.key"
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,16 @@ class RestoreReport:
 
 
 def restore(
-    folder: Path, settings: Settings, root_key: SigningKey | None, *, after_epoch: int = 0,
+    folder: Path, settings: Settings, root_key: SigningKey | None, *, after_epoch: int = 0, revoked: Collection[str] = (),
     on_progress: Progress = lambda _share: None,
 ) -> RestoreReport:  # fmt: skip
     """Bring a backup back onto an empty machine; nothing is written before every hash was checked.
 
     A hub needs its root key, which signs the new epoch. `after_epoch`: the highest epoch any box has
-    seen, for a second restore from the same backup. Raises BackupRefused, BadSignature (another root).
+    seen, for a second restore from the same backup. `revoked`: ids of publishing keys that were revoked since the backup, so that
+    nothing signed by them is taken back. Raises BackupRefused, BadSignature (another root), BadInput (no id).
     """
+    revoked = [keys.checked_id(key) for key in revoked]
     manifest = read_manifest(folder)
     if manifest["role"] != settings.role:
         raise BackupRefused("role", reason=N_("it is of the other kind of machine: hub and box are not the same"))
@@ -83,7 +87,7 @@ def restore(
             if not installation.database.is_sqlite:
                 _advance_sequences(session)
             missing = _forget_missing_blobs(session, {sha256 for sha256, _size in blobs})
-            state = _begin_again(session, installation, root_key, after_epoch)
+            state = _begin_again(session, installation, root_key, after_epoch, revoked)
         sync_folder(settings.data_dir)  # whoever is told that a machine is back may lose its power at once
         on_progress(1.0)
         made_ms = manifest["made_ms"]
@@ -125,6 +129,8 @@ def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings) -
     keys = settings.data_dir / "keys"
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in sorted((source / "keys").glob("*.key")):
+        if path.name == NEXT_KEY:  # of a rotation that was under way then: what became of that key nobody here knows
+            continue
         new = keys / f".{path.name}.new"
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(path.read_bytes())
@@ -193,7 +199,7 @@ def _advance_sequences(session: Session) -> None:
 
 
 def _begin_again(
-    session: Session, installation: Installation, root_key: SigningKey | None, after_epoch: int
+    session: Session, installation: Installation, root_key: SigningKey | None, after_epoch: int, revoked: Collection[str]
 ) -> RestoreReport:
     """A new name in versions, links of held parts, and for a hub the new epoch."""
     if installation.settings.role == "node":
@@ -215,6 +221,8 @@ def _begin_again(
         keys.rotate(session, installation.keys, root_key)
         installation.keys.adopt_next_publishing()
         catalog.sign_head(session, installation.keys)
+        for key in revoked:
+            keys.revoke(session, installation.keys, root_key, key)
         restoring.note_restored(session, installation.settings.data_dir)
     state = catalog.state(session)
     return RestoreReport(0, 0, 0, 0, 0, state.epoch, state.sequence)

@@ -12,9 +12,10 @@ from sqlalchemy import func, select
 from eduhub import changes, clock
 from eduhub.accounts.models import Person
 from eduhub.db import Database
-from eduhub.delivery import catalog
+from eduhub.delivery import catalog, keys
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow
-from eduhub.errors import BackupRefused, BadSignature, RolledBack
+from eduhub.delivery.trust import key_statement, keyring
+from eduhub.errors import BackupRefused, BadFormat, BadSignature, RolledBack
 from eduhub.installation import Installation, open_installation
 from eduhub.learning import events, progress
 from eduhub.learning.models import Event, Progress
@@ -22,8 +23,10 @@ from eduhub.ops import backup, migrate, restore
 from eduhub.rosters import erasing
 from eduhub.schools.models import Enrolment
 from eduhub.signing import SigningKey
+from eduhub.sync.boxes import restoring
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import JoinCode, Node, OutboxRow
+from eduhub.sync.school_stream import streams
 from tests.sync.test_two_machines_of_one_name import copy_of  # noqa: F401 - a fixture
 from tests.sync.world import WEDNESDAY_MS, Hub, School, Wire, app_of, watched
 
@@ -230,6 +233,49 @@ def test_a_hub_whose_key_was_revoked_after_the_backup_is_believed_by_the_boxes_t
         assert session.get(Event, watched_at_box) is not None
     with box.database.read() as session:
         assert all(session.get_one(PackageRow, package).floor_held for package in (before, after))
+
+
+@pytest.mark.parametrize("is_said_to_be_revoked", [False, True])
+def test_what_a_hub_wrote_with_a_key_that_its_backup_does_not_know_comes_back_unless_that_key_was_shut_out(
+    hub: Hub, box: Installation, bring_back: Any, tmp_path: Path, is_said_to_be_revoked: bool
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    hub.another_key()
+    with hub.here.database.write() as session:
+        session.get_one(Person, school.children[0]).name = "Renamed since"
+    hub.sync(box)
+    lost_key = hub.here.keys.publishing.id
+    bring_back(tmp_path / "backup", revoked=[lost_key] if is_said_to_be_revoked else [])
+    hub.sync(box)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        assert (session.get_one(Person, school.children[0]).name == "Renamed since") is not is_said_to_be_revoked
+        assert (lost_key in keyring(session).keys) is is_said_to_be_revoked  # what a box brings is believed once, and not from then on
+
+
+def test_a_key_that_somebody_else_than_the_root_spoke_for_opens_nothing_at_a_restored_hub(
+    hub: Hub, box: Installation, bring_back: Any, tmp_path: Path
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    bring_back(tmp_path / "backup")
+    forged, root = SigningKey.generate(), SigningKey.generate()
+    with hub.here.database.read() as session:
+        hub_uid = keyring(session).hub_uid
+        node = session.scalars(select(Node)).one()
+        page = streams.page(session, school.org, epoch=1, after=0)
+    statement = key_statement(root, hub_uid, forged.public, scopes=keys.SCOPES, from_sequence=0)
+    brought = {"payload": page.payload.decode(), "signature": forged.sign(streams.FORMAT, page.payload).as_json(), "key": statement}
+    with hub.here.database.write() as session, pytest.raises(BadSignature):
+        restoring.take_back(session, hub.here, node, [brought])
+    for wrong in (7, {}, {"statement": {}}, [statement]):
+        with hub.here.database.write() as session, pytest.raises((BadSignature, BadFormat)):
+            restoring.take_back(session, hub.here, node, [brought | {"key": wrong}])
 
 
 def test_a_box_follows_no_epoch_that_the_root_did_not_sign(

@@ -388,9 +388,10 @@ class County:
     # --- the end ------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """All lines are good and nobody does anything: a few days of rounds."""
-        self.play({"do": "lift", "at_min": self._at_min + 1, "seed": 1})
-        for day in range(1, 5):
+        """All lines are good and nobody does anything: a few days of rounds. What schools have set comes home first; then no limit is left."""
+        for day in range(1, 7):
+            if day == 3:
+                self.play({"do": "lift", "at_min": self._at_min + 1, "seed": 1})
             for number in range(len(self.former)):
                 self.play({"do": "last_call", "former": number, "seed": day, "at_min": self._at_min + 1})
             if "restore" in self.counts:  # what boxes give back can speak of packages that are no more

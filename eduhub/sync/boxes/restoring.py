@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes, logs
 from eduhub.accounts.models import Person
 from eduhub.changes.values import check_plain
-from eduhub.delivery.trust import keyring
+from eduhub.delivery.trust import keyring, statement_of
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
 from eduhub.rosters import erasing
@@ -65,7 +65,8 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
         if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
             raise BadFormat("a page has a payload and a signature")
         check_plain(found["payload"])
-        page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring)
+        known = ring.with_brought(found["key"]) if found.get("key") is not None else ring
+        page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), known)
         if page.org_uid != node.org_uid:
             raise BadSignature("a page of another school")
         for entry in page.entries:
@@ -103,11 +104,18 @@ def give_back(installation: Installation, link: Link) -> int:
         sequences = [page.sequence for page in applying.kept_pages(session) if page.sequence > newer_than]
     for sequence in sequences:
         with installation.database.read() as session:
-            page = session.get_one(StreamPage, sequence)  # only a round drops pages, and there is one at a time
-            body = {"payload": page.payload.decode("utf-8"), "signature": page.signature}
+            page = given_back(session, sequence)  # only a round drops pages, and there is one at a time
         try:
-            link.post_json(f"{PREFIX}/replay", {"pages": [body]})
+            link.post_json(f"{PREFIX}/replay", {"pages": [page]})
         except (BadSignature, BadFormat) as error:
             # A page that the hub no longer trusts (its key was revoked, say) must not hold up the others.
             log.warning("a page was not taken back", sequence=sequence, error_code=error.code)
     return len(sequences)
+
+
+def given_back(session: Session, sequence: int) -> dict[str, Any]:
+    """A kept page as the hub takes it back, with the root's word for the key that signed it: the hub may have stated that key since its backup."""
+    page = session.get_one(StreamPage, sequence)
+    found = {"payload": page.payload.decode("utf-8"), "signature": page.signature}
+    statement = statement_of(session, str(page.signature["key"]))
+    return found if statement is None else found | {"key": statement}

@@ -15,11 +15,12 @@ from eduhub.delivery.trust import keyring
 from eduhub.errors import NoCourier
 from eduhub.installation import Installation
 from eduhub.signing import canonical
+from eduhub.sync.boxes import restoring
 from eduhub.sync.courier import layout, sealing, wants
 from eduhub.sync.courier.sealing import Letter
 from eduhub.sync.courier.stick import Stick
 from eduhub.sync.homeward import outbox
-from eduhub.sync.models import StreamPage, Upstream
+from eduhub.sync.models import Upstream
 from eduhub.sync.school_stream import applying
 
 log = logs.logger(__name__)
@@ -55,8 +56,7 @@ def give(installation: Installation, stick: Stick, upstream: Upstream) -> int:
 
     for sequence in pages:
         with installation.database.read() as session:
-            page = session.get_one(StreamPage, sequence)
-            body = canonical({"payload": page.payload.decode("utf-8"), "signature": page.signature})
+            body = canonical(restoring.given_back(session, sequence))
         put(layout.page_home(node_uid, sequence), Letter(sealing.PAGE, body))
     for incarnation in incarnations:
         after = 0

@@ -1,0 +1,70 @@
+"""`eduhub keys`: an operator changes the key that the hub signs with, and shuts out one that others may have seen."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eduhub.config import Settings
+from eduhub.delivery import catalog
+from eduhub.delivery.trust import keyring
+from eduhub.installation import Installation
+from tests.ops.commanding import eduhub
+from tests.sync.world import Hub
+
+pytestmark = [pytest.mark.processes, pytest.mark.any_engine]
+
+
+@pytest.fixture
+def hub(make_installation: Callable[..., Installation]) -> Hub:
+    return Hub(make_installation(role="hub"))
+
+
+def test_a_key_is_changed_and_the_old_one_shut_out_and_boxes_follow(
+    hub: Hub, make_installation: Callable[..., Installation], tmp_path: Path
+) -> None:
+    box, school = make_installation(role="node"), hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    hub.here.keys.take_root_away(tmp_path / "root.key")
+    old = hub.here.keys.publishing.id
+    done = eduhub(hub.here.settings, "keys", "rotate", "--revoke", "--root-key", str(tmp_path / "root.key"))
+    new = hub.here.keys.publishing.id
+    assert (done.returncode, new != old) == (0, True), done.stderr
+    assert f"with the key {new} now" in done.stdout
+    assert f"--revoked {old}" in done.stdout
+    lines = eduhub(hub.here.settings, "keys", "list").stdout.splitlines()
+    assert ["signs now" in line for line in lines if line.startswith(new)] == [True]
+    assert ["shut out from entry" in line for line in lines if line.startswith(old)] == [True]
+    hub.sync(box)
+    with box.database.read() as session:
+        ring = keyring(session)
+        assert (ring.keys[old].revoked_at_sequence, ring.keys[new].revoked_at_sequence) == (catalog.sequence(session), None)
+
+
+def test_a_key_that_only_boxes_know_can_be_shut_out_and_the_present_one_only_after_it_was_changed(hub: Hub) -> None:
+    assert eduhub(hub.here.settings, "keys", "revoke", "00112233445566aa").returncode == 0
+    present = eduhub(hub.here.settings, "keys", "revoke", hub.here.keys.publishing.id)
+    no_key = eduhub(hub.here.settings, "keys", "revoke", "the old one")
+    for refused in (present, no_key):
+        assert refused.returncode == 1
+        assert "Traceback" not in refused.stderr
+    assert "rotate" in present.stderr
+    with hub.here.database.read() as session:
+        revoked = [key for key, facts in keyring(session).keys.items() if facts.revoked_at_sequence is not None]
+    assert revoked == ["00112233445566aa"]
+
+
+def test_without_its_root_key_a_hub_changes_nothing(hub: Hub, tmp_path: Path) -> None:
+    hub.here.keys.take_root_away(tmp_path / "root.key")
+    before = hub.here.keys.publishing.id
+    done = eduhub(hub.here.settings, "keys", "rotate")
+    assert (done.returncode, hub.here.keys.publishing.id) == (1, before)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("rotate",), ("revoke", "00112233445566aa")])
+def test_a_box_has_no_keys_to_change(make_settings: Callable[..., Settings], arguments: tuple[str, ...]) -> None:
+    done = eduhub(make_settings(role="node"), "keys", *arguments)
+    assert done.returncode == 1
+    assert "at the hub" in done.stderr
