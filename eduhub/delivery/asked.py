@@ -6,6 +6,8 @@ This module must not know files, passes or WSGI.
 import re
 from typing import NamedTuple
 
+# What a box asks for with `Prefer` (RFC 7240): it fetches by hash and keeps no answers, and needs nothing of what a browser is told of a part.
+TERSE = "return=minimal"
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,40})-([0-9]{0,40})[ \t]*", re.IGNORECASE)
 
 

@@ -290,7 +290,8 @@ def _answer(
     except asked.Unsatisfiable:
         file.close()
         return _refuse(environ, start_response, 416, "delivery.no_such_range", [("Content-Range", f"bytes */{size}")])
-    headers = [*lasting, ("Content-Type", readable.type)]
+    is_terse = environ.get("HTTP_PREFER", "").lower() == asked.TERSE and preview is None
+    headers = [*([] if is_terse else lasting), ("Content-Type", readable.type)]
     if readable.attachment:
         headers += ATTACHED.items()
     if span is None:

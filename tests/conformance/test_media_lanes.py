@@ -118,6 +118,17 @@ def test_one_range_is_sent_as_asked(lane: Connection, url: str, cookie: Cookie, 
     assert is_lasting(answer)
 
 
+@pytest.mark.parametrize("says", ["return=minimal", "Return=Minimal"])
+def test_a_box_is_told_of_a_part_only_what_it_needs(lane: Connection, url: str, token: Cookie, says: str) -> None:
+    for _ in range(2):
+        answer = lane.ask(url, authorization=f"EduHub-Pass {token()}", range="bytes=5-9", prefer=says)
+        assert (answer.status, answer.body, answer.headers["content-range"]) == (206, VIDEO[5:10], f"bytes 5-9/{SIZE}")
+        assert not {"etag", "cache-control", "x-content-type-options", "last-modified"} & set(answer.headers)
+    beyond = lane.ask(url, authorization=f"EduHub-Pass {token()}", range=f"bytes={SIZE}-", prefer=says)
+    assert (beyond.status, "no-store" in beyond.headers["cache-control"]) == (416, True)
+    assert is_lasting(lane.ask(url, authorization=f"EduHub-Pass {token()}", range="bytes=5-9", prefer="respond-async"))
+
+
 @pytest.mark.parametrize(
     "header",
     ["bytes=0-1,5-6", "bytes=0-1, 5-6", "bytes=0-1,-1", "bytes=,0-1", "bytes=-", "bytes=", "bytes", "bytes=a-b",

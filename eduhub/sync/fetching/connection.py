@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import h11
 
 from eduhub import __version__
+from eduhub.delivery.asked import TERSE
 from eduhub.sync.fetching.address import Address, Place
 from eduhub.sync.fetching.meter import Meter
 from eduhub.sync.fetching.pace import OPEN_BUFFER
@@ -147,6 +148,7 @@ class Connection:
         headers = [
             ("Host", self._address.header), ("User-Agent", f"EduHub/{__version__}"),
             ("Authorization", f"EduHub-Pass {wanted.token}"), ("Range", f"bytes={wanted.position}-{wanted.end - 1}"),
+            ("Prefer", TERSE),
         ]  # fmt: skip
         target = self._address.prefix + wanted.path
         self._out += http.send(h11.Request(method="GET", target=target, headers=headers)) or b""
