@@ -131,9 +131,14 @@ def _letters(stick: Stick, node_uid: str) -> Iterable[Parts]:
 def _take_letter(installation: Installation, node: Node, letter: Letter, came: _OfNode, report: BroughtHome) -> None:
     if letter.kind == sealing.PAGE:
         page = _page_in(letter.body)
-        with installation.database.write() as session:
-            changes.hold_machine(session)
-            restoring.take_back(session, installation, node, [page])
+        try:
+            with installation.database.write() as session:
+                changes.hold_machine(session)
+                restoring.take_back(session, installation, node, [page])
+        except (BadFormat, BadSignature) as error:
+            # One whose key was revoked, say. The box has brought it all the same, and must not wait for ever for the word that it has.
+            log.warning("a page was not taken back", node=node.uid, error_code=error.code)
+            report.refused += 1
         came.pages += 1
     elif letter.kind == sealing.OUTBOX:
         batch = inbox.unpack(letter.body)
