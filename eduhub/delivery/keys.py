@@ -74,7 +74,7 @@ def revoke(session: Session, chest: KeyChest, root: SigningKey, key: str) -> Cat
     that publishes now: `rotate` first, because the entry itself must be signed.
     """
     if key == chest.publishing.id:
-        raise BadInput("this key publishes at present: rotate, then revoke it")
+        raise BadInput("this key signs now: 'eduhub keys rotate --revoke' changes it and shuts it out")
     return catalog.append(session, chest, "revoke", revoke_statement(root, keyring(session).hub_uid, checked_id(key)))
 
 

@@ -41,7 +41,8 @@ def backup(settings: Settings, folder: Path) -> None:
 @click.option("--after-epoch", type=click.IntRange(min=0), default=0, show_default=True,
               help="The highest epoch that any box has seen; only for a second restore from the same backup.")
 @click.option("--revoked", multiple=True, metavar="KEY",
-              help="A key that was shut out since the backup, which knows nothing of that. May be given several times.")
+              help="The id of a key that was shut out after this backup was made; 'eduhub keys revoke' and 'rotate --revoke' "
+                   "printed it then. May be given several times.")
 @click.pass_obj
 def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_epoch: int, revoked: tuple[str, ...]) -> None:
     """Restore the backup in FOLDER onto this machine, whose data folder and database must be empty.
@@ -62,7 +63,8 @@ def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_ep
         click.echo(
             f"The catalog begins epoch {report.epoch} after entry {report.catalog_sequence}.\n"
             f"What only this hub held after {_moment(report.lost_after_ms)} is lost. What its boxes have received or "
-            "made since comes back when each next reaches the hub."
+            "made since comes back when each next reaches the hub.\n"
+            "The hub signs with a new key now. Make a backup."
         )
 
 

@@ -1,7 +1,5 @@
 """Commands for schools' boxes: `node code`, `replace` and `revoke` at the hub, `node join` and `sync now` on the box."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +11,9 @@ from eduhub import changes
 from eduhub.accounts import audit
 from eduhub.config import Settings
 from eduhub.errors import BadInput, LinkDown, NotFound
-from eduhub.installation import Installation
 from eduhub.ops import school_network
 from eduhub.ops.box_status_commands import boxes, status
-from eduhub.ops.opening import ready
+from eduhub.ops.opening import ready, ready_hub
 from eduhub.ops.people_commands import find_organisation
 from eduhub.ops.showing import fetching_bar
 from eduhub.schools import organisations
@@ -44,9 +41,7 @@ def code(settings: Settings, school: str, name: str) -> None:
     NAME is the box's own for ever, since it becomes part of its address: small letters, digits,
     hyphens, as in shuanghu-3. The code is shown once and lasts seven days.
     """
-    if settings.role != "hub":
-        raise BadInput("codes are made at the hub")
-    with ready(settings) as installation, installation.database.write() as session:
+    with ready_hub(settings, "codes are made at the hub") as installation, installation.database.write() as session:
         site = site_of(session, school)
         made = nodes.new_code(session, installation, site_uid=site.uid, node_name=name)
     click.echo(made)
@@ -61,7 +56,7 @@ def replace(settings: Settings, name: str) -> None:
     The spare bears the same name, and so the same address. From the moment it joins, the old box may
     only bring home what it has. If it was stolen, shut it out: 'eduhub node revoke NAME --lost'.
     """
-    with _hub(settings) as installation, installation.database.write() as session:
+    with ready_hub(settings) as installation, installation.database.write() as session:
         found = replacing.find(session, name)
         made = nodes.replacing_code(session, installation, found)
         audit.note(session, "sync.replace_box", by_uid=None, org_uid=found.org_uid, subject_uid=found.uid)
@@ -77,7 +72,7 @@ def revoke(settings: Settings, name: str, lost: bool) -> None:
 
     What it has not brought home yet is not taken any more. The school's cards stay good, unless --lost.
     """
-    with _hub(settings) as installation, changes.writing(installation.database) as session:
+    with ready_hub(settings) as installation, changes.writing(installation.database) as session:
         found = replacing.find(session, name)
         audit.note(session, "sync.lose_box" if lost else "sync.revoke_box", by_uid=None, org_uid=found.org_uid, subject_uid=found.uid)
         ended = 0
@@ -128,14 +123,6 @@ def _in_words(told: dict[str, Any]) -> str:
         moment = "" if sentence.time_ms is None else f"{datetime.fromtimestamp(sentence.time_ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"
         said.append(sentence.text % (sentence.facts | {"time": moment}))
     return "\n".join(said)
-
-
-@contextmanager
-def _hub(settings: Settings) -> Iterator[Installation]:
-    if settings.role != "hub":
-        raise BadInput("this is done at the hub")
-    with ready(settings) as installation:
-        yield installation
 
 
 @click.group()

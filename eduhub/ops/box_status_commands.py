@@ -17,7 +17,7 @@ from eduhub.config import Settings
 from eduhub.courses.models import Lesson
 from eduhub.errors import BadInput
 from eduhub.installation import Installation
-from eduhub.ops.opening import ready
+from eduhub.ops.opening import ready, ready_hub
 from eduhub.ops.showing import parts_bar, table
 from eduhub.sync.allowance import allowing, traffic
 from eduhub.sync.status import box_status, inflow, overview, readiness
@@ -125,10 +125,8 @@ def _span(seconds: float) -> str:
 @click.pass_obj
 def boxes(settings: Settings, *, as_json: bool) -> None:
     """At the hub: every box with what it last said of itself; what needs somebody first."""
-    if settings.role != "hub":
-        raise BadInput("the boxes are listed at the hub; a box has 'eduhub sync status'")
     now_ms = clock.now_ms()
-    with ready(settings) as installation, installation.database.read() as session:
+    with ready_hub(settings, "the boxes are listed at the hub; a box has 'eduhub sync status'") as installation, installation.database.read() as session:
         found = overview.by_need(overview.of(session), now_ms)
         said = overview.documents(session, [box.node_uid for box in found])
     if as_json:

@@ -1,23 +1,16 @@
 """`eduhub keys`: change the key with which the hub signs what it publishes, and shut out one that others may have seen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from eduhub.config import Settings
 from eduhub.delivery import keys as delivery_keys
 from eduhub.delivery.trust import keyring
-from eduhub.errors import BadInput
 from eduhub.installation import Installation
-from eduhub.ops.opening import ready
+from eduhub.ops.opening import ready_hub, root_key_option, root_of
 from eduhub.signing import SigningKey
-
-_root_key: Callable[[Any], Any] = click.option(
-    "--root-key", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The hub's root key file, where it has been taken away from the hub.",
-)  # fmt: skip
 
 
 @click.group()
@@ -29,48 +22,49 @@ def keys() -> None:
 @click.pass_obj
 def show(settings: Settings) -> None:
     """List the keys that the root has signed for: from which entry of the catalog each holds, and until which."""
-    _at_the_hub(settings)
-    with ready(settings) as here:
+    with ready_hub(settings, "keys are kept at the hub") as here:
         for line in _lines(here):
             click.echo(line)
 
 
 @keys.command("rotate")
-@_root_key
+@root_key_option
 @click.option("--revoke", is_flag=True, help="Shut the old key out too: others may have seen it.")
 @click.pass_obj
 def rotate(settings: Settings, *, root_key: Path | None, revoke: bool) -> None:
     """Sign with a new key from now on. Boxes learn of it by the catalog; nothing has to be done at them."""
-    _at_the_hub(settings)
-    with ready(settings) as here:
-        root, old = _root(here, root_key), here.keys.publishing.id
+    with ready_hub(settings, "keys are changed at the hub") as here:
+        root, old = root_of(here, root_key), here.keys.publishing.id
         with here.database.write() as session:
             new = delivery_keys.rotate(session, here.keys, root)
         here.keys.adopt_next_publishing()
         click.echo(f"The hub signs with the key {new.id} now, and no longer with {old}.")
         if revoke:
             _shut_out(here, root, old)
-    click.echo("Make a backup now: one from before knows nothing of the new key.")
+        else:
+            click.echo("Make a backup now: one from before knows nothing of the new key.")
 
 
 @keys.command("revoke")
 @click.argument("key")
-@_root_key
+@root_key_option
 @click.pass_obj
 def revoke_one(settings: Settings, key: str, *, root_key: Path | None) -> None:
-    """Shut out the key with the id KEY: nothing that it signs from now on is believed. The present one has to be rotated first."""
-    _at_the_hub(settings)
-    with ready(settings) as here:
-        _shut_out(here, _root(here, root_key), key)
+    """Shut out the key KEY (its id, as 'eduhub keys list' shows it).
+
+    Lessons that it signed before stay good. For the key that signs now: 'eduhub keys rotate --revoke'.
+    """
+    with ready_hub(settings, "keys are changed at the hub") as here:
+        _shut_out(here, root_of(here, root_key), key)
 
 
 def _shut_out(here: Installation, root: SigningKey, key: str) -> None:
     with here.database.write() as session:
-        entry = delivery_keys.revoke(session, here.keys, root, key)
-        sequence = entry.sequence
+        sequence = delivery_keys.revoke(session, here.keys, root, key).sequence
     click.echo(
-        f"The key {key} is shut out from entry {sequence} of the catalog on. Write this down: if the hub is ever restored from a "
-        f"backup of before now, say so then: eduhub restore FOLDER --revoked {key}"
+        f"The key {key} is shut out from entry {sequence} of the catalog on. Make a backup now. Write the key down as well: should "
+        f"the hub ever be restored from an older backup, that one does not know of it:\n"
+        f"  eduhub restore FOLDER --root-key FILE --revoked {key}"
     )
 
 
@@ -78,18 +72,9 @@ def _lines(here: Installation) -> Iterator[str]:
     with here.database.read() as session:
         trusted, present = keyring(session).keys, here.keys.publishing.id
     for key, facts in sorted(trusted.items(), key=lambda pair: pair[1].from_sequence):
+        said = f"{' '.join(sorted(facts.scopes))}, from entry {facts.from_sequence}" if facts.public else "not known here"
         until = f", shut out from entry {facts.revoked_at_sequence} on" if facts.revoked_at_sequence is not None else ""
-        mark = ", signs now" if key == present else ""
-        yield f"{key}  {' '.join(sorted(facts.scopes)) or '-'}  from entry {facts.from_sequence}{until}{mark}"
-
-
-def _root(here: Installation, file: Path | None) -> SigningKey:
-    return delivery_keys.read_key(file) if file else here.keys.root
-
-
-def _at_the_hub(settings: Settings) -> None:
-    if settings.role != "hub":
-        raise BadInput("this is a box: keys are changed at the hub")
+        yield f"{key}  {said}{until}{', signs now' if key == present else ''}"
 
 
 COMMANDS = (keys,)

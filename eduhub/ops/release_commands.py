@@ -14,11 +14,13 @@ from eduhub.delivery.models import ReleaseRow
 from eduhub.delivery.release import read_version
 from eduhub.errors import BadInput, NotFound
 from eduhub.ops import release_archive, release_install, release_look, release_setup
-from eduhub.ops.opening import ready
+from eduhub.ops.opening import ready, ready_hub, root_key_option, root_of
 from eduhub.ops.people_commands import find_organisation
 from eduhub.signing import SigningKey
 from eduhub.sync.models import Node
 from eduhub.sync.releases import offering, publishing, state
+
+_MADE_KNOWN = "versions are made known at the hub"
 
 
 @click.group()
@@ -28,20 +30,17 @@ def release() -> None:
 
 @release.command("key")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--root-key", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="The hub's root key file, where it has been taken away from the hub.")
+@root_key_option
 @click.pass_obj
 def key(settings: Settings, file: Path, root_key: Path | None) -> None:
     """At the hub: let the key in FILE sign versions; it is made when FILE does not exist.
 
     Keep it where the root key is kept, and not at the hub: whoever has it can run what he likes on every box.
     """
-    _at_the(settings, "hub")
-    if not file.exists():
-        keys.write_key(file, SigningKey.generate().seed)
-    with ready(settings) as here, here.database.write() as session:
-        root = keys.read_key(root_key) if root_key else here.keys.root
-        stated = publishing.state_key(session, here, root, keys.read_key(file).public)
+    with ready_hub(settings, _MADE_KNOWN) as here, here.database.write() as session:
+        if not file.exists():
+            keys.write_key(file, SigningKey.generate().seed)
+        stated = publishing.state_key(session, here, root_of(here, root_key), keys.read_key(file).public)
     click.echo(f"Versions signed by the key {stated} will be believed by every box that has read the catalog.")
 
 
@@ -52,8 +51,7 @@ def key(settings: Settings, file: Path, root_key: Path | None) -> None:
 @click.pass_obj
 def publish(settings: Settings, archive: Path, key_file: Path) -> None:
     """At the hub: sign the version in ARCHIVE and make it known. No box puts it in before it is offered."""
-    _at_the(settings, "hub")
-    with ready(settings) as here, tempfile.TemporaryDirectory(dir=settings.data_dir / "work") as folder:
+    with ready_hub(settings, _MADE_KNOWN) as here, tempfile.TemporaryDirectory(dir=settings.data_dir / "work") as folder:
         manifest, wheels = release_archive.read(archive, Path(folder))
         with here.database.write() as session:
             row = publishing.publish(session, here, manifest, wheels, keys.read_key(key_file))
@@ -68,8 +66,7 @@ def publish(settings: Settings, archive: Path, key_file: Path) -> None:
 @click.pass_obj
 def offer(settings: Settings, version: str, place: str, *, pause: bool) -> None:
     """At the hub: offer VERSION to PLACE: a box by its name, or a school or region, by name or uid, with all below it."""
-    _at_the(settings, "hub")
-    with ready(settings) as here, here.database.write() as session:
+    with ready_hub(settings, _MADE_KNOWN) as here, here.database.write() as session:
         row = _release(session, version)
         node = session.scalars(select(Node).where(Node.name == place, Node.revoked_on.is_(None))).first()
         org_uid = None if node is not None else find_organisation(session, place).uid
@@ -96,7 +93,8 @@ def listed(settings: Settings) -> None:
 @click.pass_obj
 def install(settings: Settings, version: str) -> None:
     """On a box: put VERSION in now, without waiting for the end of school; lessons are away for about a minute."""
-    _at_the(settings, "node")
+    if settings.role != "node":
+        raise BadInput("versions are put in at a school's box")
     with ready(settings) as here:
         with here.database.read() as session:
             release_id = _release(session, version).id
@@ -141,11 +139,6 @@ def _release(session: Session, version: str) -> ReleaseRow:
     if row is None:
         raise NotFound(f"no version {version} is known here")
     return row
-
-
-def _at_the(settings: Settings, role: str) -> None:
-    if settings.role != role:
-        raise BadInput("versions are made known at the hub" if role == "hub" else "versions are put in at a school's box")
 
 
 COMMANDS = (release,)

@@ -1,6 +1,6 @@
 """Bring a backup back onto an empty machine.
 
-A restored hub begins a new epoch, so that its boxes bring back what they hold of the time since. What
+A restored hub begins a new epoch and signs with a new key, so that its boxes bring back what they hold of the time since. What
 the hub alone held since the backup is lost, and `restore` says from when on.
 
 This module must not know the command line. See docs/formats/backup.md.
@@ -36,7 +36,8 @@ from eduhub.sync.models import JoinCode
 
 # Edits made between the restore and the return of lost ones are younger, and have to win over them.
 _COUNTER_LEAD = 1 << 20
-NEXT_KEY = "publishing-next.key"
+# `rotate` would take it up; it may have been used, seen and revoked since the backup.
+_NEXT_KEY = "publishing-next.key"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def restore(
 
     A hub needs its root key, which signs the new epoch. `after_epoch`: the highest epoch any box has
     seen, for a second restore from the same backup. `revoked`: ids of publishing keys that were revoked since the backup, so that
-    nothing signed by them is taken back. Raises BackupRefused, BadSignature (another root), BadInput (no id).
+    nothing signed by them is taken back. Raises BackupRefused, BadSignature (another root), BadInput (`revoked` holds what is no key id).
     """
     revoked = [keys.checked_id(key) for key in revoked]
     manifest = read_manifest(folder)
@@ -126,18 +127,18 @@ def _require_root(folder: Path, manifest: dict[str, Any], root_key: SigningKey |
 
 def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings) -> None:
     source = folder / manifest["tables"]
-    keys = settings.data_dir / "keys"
-    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_folder = settings.data_dir / "keys"
+    key_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in sorted((source / "keys").glob("*.key")):
-        if path.name == NEXT_KEY:  # of a rotation that was under way then: what became of that key nobody here knows
+        if path.name == _NEXT_KEY:
             continue
-        new = keys / f".{path.name}.new"
+        new = key_folder / f".{path.name}.new"
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(path.read_bytes())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(new, keys / path.name)
-    sync_folder(keys)
+        os.replace(new, key_folder / path.name)
+    sync_folder(key_folder)
     kept = json.loads((source / STEADY).read_bytes())
     # Another boot, so that counting goes on from here; the form is that of clock.SteadyClock.
     steady = {"boot": "restored", "uptime_s": 0.0, "steady_s": float(kept["steady_s"])}
@@ -201,7 +202,7 @@ def _advance_sequences(session: Session) -> None:
 def _begin_again(
     session: Session, installation: Installation, root_key: SigningKey | None, after_epoch: int, revoked: Collection[str]
 ) -> RestoreReport:
-    """A new name in versions, links of held parts, and for a hub the new epoch."""
+    """A new name in versions, links of held parts, and for a hub the new epoch, a new publishing key, and the revocations its backup does not know."""
     if installation.settings.role == "node":
         outbox.queue_changes(session, installation.steady)
     session.execute(update(Machine).values(counter=Machine.counter + _COUNTER_LEAD))
@@ -217,7 +218,8 @@ def _begin_again(
         for code in session.scalars(select(JoinCode).where(JoinCode.used_by_node_uid.is_(None))):
             session.delete(code)
         catalog.begin_epoch(session, installation.keys, root_key, after_epoch=after_epoch)
-        # The key in the backup may have been revoked since: boxes know of it, and the restored hub does not. Nobody revoked this one.
+        # The key in the backup may have been revoked since: boxes know of it, and this hub does not. Adopted before the commit, against
+        # the rule of `rotate`: a restore that is cut is begun anew on an empty machine. The head must be the new key's: boxes may believe no other.
         keys.rotate(session, installation.keys, root_key)
         installation.keys.adopt_next_publishing()
         catalog.sign_head(session, installation.keys)

@@ -14,7 +14,6 @@ from sqlalchemy import select
 
 from eduhub import clock
 from eduhub.delivery import catalog, package
-from eduhub.delivery import keys as hub_keys
 from eduhub.delivery.chain import HEAD_FORMAT, Entry, head_value, read_page, write_page
 from eduhub.delivery.models import PackageRow
 from eduhub.delivery.package import Manifest
@@ -286,12 +285,8 @@ def test_malicious_mirror(village: Village, seed: int) -> None:
 
 def test_key_compromise(village: Village) -> None:
     """The publishing key was stolen, and revoked: what it signs from there on is worth nothing, though it was trusted before."""
-    hub, stolen = village.hub.here, village.hub.here.keys.publishing
-    with hub.database.write() as session:
-        hub_keys.rotate(session, hub.keys, hub.keys.root)
-    hub.keys.adopt_next_publishing()
-    with hub.database.write() as session:
-        hub_keys.revoke(session, hub.keys, hub.keys.root, stolen.id)
+    stolen = village.hub.here.keys.publishing
+    village.hub.rotate_and_revoke()
     village.bring_honestly()
     third = village.hub.lesson(village.course, position=2)
     manifest, blob, body = package_of_a_stranger(village, stolen)

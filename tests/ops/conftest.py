@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from eduhub import config
+from eduhub import clock, config
 from eduhub.config import Settings
+from eduhub.installation import Installation, open_installation
+from eduhub.ops import restore
 from tests.ops.commanding import on_a_free_port
 from tests.ops.serving import Served, json_lines
+from tests.sync.world import WEDNESDAY_MS, Hub, Wire, app_of
 
 
 @pytest.fixture
@@ -30,3 +33,35 @@ def served(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Served]
         assert one.process.stdout is not None
         one.process.wait(30)
         one.process.stdout.close()
+
+
+@pytest.fixture
+def hub(make_installation: Callable[..., Any]) -> Hub:
+    clock.freeze(WEDNESDAY_MS)
+    return Hub(make_installation(role="hub"))
+
+
+@pytest.fixture
+def box(make_installation: Callable[..., Any]) -> Installation:
+    joined: Installation = make_installation(role="node")
+    return joined
+
+
+@pytest.fixture
+def bring_back(hub: Hub, make_settings: Callable[..., Any]) -> Iterator[Callable[..., restore.RestoreReport]]:
+    """`bring_back(folder)`: the hub is gone; a new machine is restored from the folder and takes its place, without its root key."""
+    opened: list[Installation] = []
+    root = hub.here.keys.root
+
+    def act(folder: Path, **facts: Any) -> restore.RestoreReport:
+        settings = make_settings(role="hub", empty_database=True)
+        report = restore.restore(folder, settings, root, **facts)
+        restored = open_installation(settings)
+        opened.append(restored)
+        hub.here = restored
+        hub.wire = Wire(app_of(restored))
+        return report
+
+    yield act
+    for installation in opened:
+        installation.database.close()

@@ -22,6 +22,7 @@ class Asked:
     path: str
     first: int
     last: int
+    head: str = ""
 
 
 class Server:
@@ -76,7 +77,7 @@ class Server:
                 self.together = received.count(b"GET ")
                 while found := _REQUEST.match(waiting):
                     waiting = waiting[found.end() :]
-                    asked = Asked(number, found[1].decode(), int(found[2]), int(found[3]))
+                    asked = Asked(number, found[1].decode(), int(found[2]), int(found[3]), found[0].decode("latin-1").lower())
                     self.asked.append(asked)
                     answer = self._answer(asked)
                     if answer is None:

@@ -97,6 +97,12 @@ def test_every_part_comes_once_over_two_connections(serve: Serve) -> None:
     assert server.accepted == 2
 
 
+def test_a_box_asks_to_be_told_of_each_part_only_what_it_needs(serve: Serve) -> None:
+    server = serve(good)
+    carried(server, Shelf(all_of(PARTS)))
+    assert all("\r\nprefer: return=minimal\r\n" in asked.head for asked in server.asked)
+
+
 def test_parts_come_over_tls_from_whom_the_box_trusts_and_from_nobody_else(serve: Serve, tmp_path: Path) -> None:
     serving, trusted = own_authority(tmp_path)
     server = serve(good, tls=serving)

@@ -172,25 +172,46 @@ def test_its_own_child_cannot_be_enrolled_into_another_school(thief: Thief) -> N
     refused(thief, received, before)
 
 
+def of_the_child(thief: Thief, table: str, child: str) -> dict[str, Any]:
+    return {
+        "enrolment": {"person_uid": child, "group_uid": thief.school.group, "starts_on": "2026-11-25", "ended_on": None},
+        "role_grant": grant(child, "student", "group", thief.school.group),
+        "credential": card(child, thief.incarnation),
+        "learner_record": {"grade": 3},
+    }[table]
+
+
 @pytest.mark.parametrize("table", ["enrolment", "role_grant", "credential", "learner_record"])
 def test_nothing_is_written_of_a_child_who_was_erased(thief: Thief, table: str) -> None:
     child = thief.school.children[0]
     with thief.hub.here.database.write() as session:
         erasing.erase_child(session, child)
     before = snapshot(thief)
-    fields: dict[str, Any] = {
-        "enrolment": {"person_uid": child, "group_uid": thief.school.group, "starts_on": "2026-11-25", "ended_on": None},
-        "role_grant": grant(child, "student", "group", thief.school.group),
-        "credential": card(child, thief.incarnation),
-        "learner_record": {"grade": 3},
-    }[table]
     row = child if table == "learner_record" else new_uid()
-    refused(thief, thief.write(table, row, **fields), before)
-    ends = {"enrolment": "ended_on", "role_grant": "ended_on", "credential": "revoked_on", "learner_record": "consent_on"}[table]
-    refused(thief, thief.write(table, row, counter=1001, **{ends: "2026-12-01"}), before)  # which does not say any more whose it is
+    refused(thief, thief.write(table, row, **of_the_child(thief, table, child)), before)
+
+
+@pytest.mark.parametrize(("table", "end"), [("enrolment", "ended_on"), ("role_grant", "ended_on"), ("credential", "revoked_on")])
+def test_the_end_of_what_a_box_made_for_a_child_who_was_erased_meanwhile_is_no_wrong(thief: Thief, table: str, end: str) -> None:
+    child, row = thief.school.children[0], new_uid()
+    with thief.hub.here.database.write() as session:
+        erasing.erase_child(session, child)
+    before = snapshot(thief)
+    refused(thief, thief.write(table, row, **of_the_child(thief, table, child)), before)
+    refused(thief, thief.write(table, row, counter=1001, **{end: "2026-12-01"}), before)  # names no child any more
     with thief.hub.here.database.read() as session:
         reasons = session.scalars(select(AuditEntry.action).where(AuditEntry.action.startswith("sync.put_aside."))).all()
     assert reasons == ["sync.put_aside.erased"] * 2
+
+
+@pytest.mark.parametrize("table", ["enrolment", "role_grant", "credential"])
+def test_no_box_has_a_row_of_the_hub_erased_by_saying_that_it_is_an_erased_childs(thief: Thief, table: str) -> None:
+    erased, child, row = *thief.school.children[:2], new_uid()
+    assert thief.write(table, row, **of_the_child(thief, table, child)).applied == 1
+    with thief.hub.here.database.write() as session:
+        erasing.erase_child(session, erased)
+    before = snapshot(thief)
+    refused(thief, thief.write(table, row, counter=1001, person_uid=erased), before)
 
 
 def card(person: str, machine: str, kind: str = "card") -> dict[str, Any]:

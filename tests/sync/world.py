@@ -238,7 +238,7 @@ class Hub:
             floor=name in {"aac", "stills", "index", "poster"},
         )  # fmt: skip
 
-    def another_key(self) -> str:
+    def rotate_and_revoke(self) -> str:
         """From now on another publishing key, and the old one, whose id this returns, is revoked."""
         old, root = self.here.keys.publishing.id, self.here.keys.root
         with self.here.database.write() as session:

@@ -2,8 +2,8 @@
 
 The restored hub begins a new epoch, signed by the root key. A box that sees it gives back, first,
 the pages of its school stream that are newer than the backup (the hub knows its own signature on
-them), then its outbox above the number that the restored hub acknowledges, and then reads its stream
-anew. Nothing of this needs a person, and every step may be repeated.
+them, or the root's word, brought beside them, for the key that signed), then its outbox above the
+number that the restored hub acknowledges, and then reads its stream anew. Nothing of this needs a person, and every step may be repeated.
 
 This module must not know how a backup is made. See docs/formats/{school-stream,outbox,backup}.md.
 """
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes, logs
 from eduhub.accounts.models import Person
 from eduhub.changes.values import check_plain
+from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring, statement_of
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
@@ -65,8 +66,9 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
         if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
             raise BadFormat("a page has a payload and a signature")
         check_plain(found["payload"])
-        known = ring.with_brought(found["key"]) if found.get("key") is not None else ring
-        page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), known)
+        statement = found.get("key_statement")
+        ring_for_page = ring.with_brought(statement) if statement is not None else ring
+        page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring_for_page)
         if page.org_uid != node.org_uid:
             raise BadSignature("a page of another school")
         for entry in page.entries:
@@ -95,16 +97,24 @@ def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> i
 
 
 def give_back(installation: Installation, link: Link) -> int:
-    """Bring the restored hub every kept page that is newer than its backup; returns how many. Raises LinkDown."""
+    """Bring the restored hub every kept page that is newer than its backup; returns how many. Raises LinkDown.
+
+    What the hub says of its backup counts in the epoch before this one. Pages of an earlier one are brought all: the hub was restored
+    twice since, and may have numbered anew, in between, what they are.
+    """
     answer = link.post_json(f"{PREFIX}/replay", {"pages": []})
     newer_than = answer.get("stream_sequence")
     if type(newer_than) is not int:
         raise BadFormat("the hub says where its stream stood")
     with installation.database.read() as session:
-        sequences = [page.sequence for page in applying.kept_pages(session) if page.sequence > newer_than]
+        before = catalog.state(session).epoch - 1
+        sequences = [
+            page.sequence for page in applying.kept_pages(session)
+            if page.sequence > newer_than or json.loads(page.payload)["epoch"] != before
+        ]  # fmt: skip
     for sequence in sequences:
         with installation.database.read() as session:
-            page = given_back(session, sequence)  # only a round drops pages, and there is one at a time
+            page = page_to_give_back(session, sequence)  # only a round drops pages, and there is one at a time
         try:
             link.post_json(f"{PREFIX}/replay", {"pages": [page]})
         except (BadSignature, BadFormat) as error:
@@ -113,9 +123,9 @@ def give_back(installation: Installation, link: Link) -> int:
     return len(sequences)
 
 
-def given_back(session: Session, sequence: int) -> dict[str, Any]:
+def page_to_give_back(session: Session, sequence: int) -> dict[str, Any]:
     """A kept page as the hub takes it back, with the root's word for the key that signed it: the hub may have stated that key since its backup."""
     page = session.get_one(StreamPage, sequence)
     found = {"payload": page.payload.decode("utf-8"), "signature": page.signature}
     statement = statement_of(session, str(page.signature["key"]))
-    return found if statement is None else found | {"key": statement}
+    return found if statement is None else found | {"key_statement": statement}

@@ -56,7 +56,7 @@ def give(installation: Installation, stick: Stick, upstream: Upstream) -> int:
 
     for sequence in pages:
         with installation.database.read() as session:
-            body = canonical(restoring.given_back(session, sequence))
+            body = canonical(restoring.page_to_give_back(session, sequence))
         put(layout.page_home(node_uid, sequence), Letter(sealing.PAGE, body))
     for incarnation in incarnations:
         after = 0

@@ -43,7 +43,7 @@ class _OfNode:
 
     node: Node
     files: list[Parts] = field(default_factory=list)  # that were taken
-    pages: int = 0
+    pages: int = 0  # read, whether or not they were believed
 
 
 def take(installation: Installation, stick: Stick, on_progress: Callable[[float], None]) -> BroughtHome:
@@ -136,7 +136,8 @@ def _take_letter(installation: Installation, node: Node, letter: Letter, came: _
                 changes.hold_machine(session)
                 restoring.take_back(session, installation, node, [page])
         except (BadFormat, BadSignature) as error:
-            # One whose key was revoked, say. The box has brought it all the same, and must not wait for ever for the word that it has.
+            # Its key was revoked, say. It still counts as read: the hub says `given_back` only when all pages were, and without that word
+            # the box never reads its stream anew.
             log.warning("a page was not taken back", node=node.uid, error_code=error.code)
             report.refused += 1
         came.pages += 1

@@ -59,7 +59,7 @@ class BroughtHome:
     boxes: list[str] = field(default_factory=list)  # names of those that had something on it
     rows: int = 0  # applied or put aside: they count as home
     wants: int = 0
-    refused: int = 0  # files that are of no box of this hub, or damaged
+    refused: int = 0  # files that are of no box of this hub, damaged, or no longer believed
     acknowledged: bool = True  # False: the stick could not be written to
 
     def __str__(self) -> str:

@@ -88,7 +88,7 @@ def _check(session: Session, seen: Seen, node: Node, incarnation: str, asked: li
     # A row that any other organisation ever held, complete here or not, is not this box's to change.
     if seen.owners.get(first.row, set()) - {node.org_uid}:
         raise Refusal("organisation")
-    if first.row in seen.buried:  # also of what says no longer whose it is: that a card or a role ended
+    if first.row in seen.erased_rows:  # also where it no longer says whose it is: the end of a card or a role names no child
         raise Refusal(ERASED)
     rule(_Judge(session, seen, node, first.table_name, first.row_uid, {change.field: change.value for change in asked}))
 
@@ -145,8 +145,7 @@ def _credential(judge: _Judge) -> None:
         raise Refusal("credential_kind")
     _once(judge, "person_uid", "verifier", "kind", "machine_uid")
     person_uid = judge.fields.get("person_uid", held.person_uid if held else None)
-    if isinstance(person_uid, str) and person_uid in judge.seen.erased:
-        raise Refusal(ERASED)
+    _own_person(judge, person_uid)
     person = judge.session.get(Person, person_uid) if isinstance(person_uid, str) else None
     if person is None or person.org_uid != judge.node.org_uid:
         raise Refusal("person")
@@ -232,7 +231,7 @@ def _own_person(judge: _Judge, person_uid: object) -> None:
     """
     if not isinstance(person_uid, str):
         return
-    if person_uid in judge.seen.erased:
+    if person_uid in judge.seen.erased_people:
         raise Refusal(ERASED)
     if judge.seen.homes.get(person_uid) in (None, judge.node.org_uid):
         return

@@ -53,7 +53,7 @@ class Seen:
         return found
 
     @cached_property
-    def buried(self) -> set[Key]:
+    def erased_rows(self) -> set[Key]:
         """Those of the rows that were erased."""
         return {(table, uid) for table, uids in self._rows.items() for uid in changes.erased(self._session, table, uids)}
 
@@ -63,7 +63,7 @@ class Seen:
         return self._orgs(Person, self._people)
 
     @cached_property
-    def erased(self) -> set[str]:
+    def erased_people(self) -> set[str]:
         """Those of them who were erased."""
         return changes.erased(self._session, Person.__tablename__, self._people)
 

@@ -109,15 +109,15 @@ class _Taking:
         """Of rows that can be judged before any of them is written."""
         found = [_read(body) for body in bodies]
         reasons = rights.judge(self.session, self.node, self.incarnation, found)
-        fine = [asked for asked, reason in zip(found, reasons, strict=True) if reason is None]
+        judged = list(zip(found, reasons, strict=True))
+        fine = [asked for asked, reason in judged if reason is None]
+        erased = {asked[0].row for asked, reason in judged if reason == rights.ERASED}
         reconsider_events(self.session, changes.merge(self.session, [change for asked in fine for change in asked]))
-        erased = {asked[0].row for asked, reason in zip(found, reasons, strict=True) if reason == rights.ERASED}
         for table, uid in sorted(erased):
             # What a box made of somebody since they were erased is erased too: what it says of this row later names nobody.
             changes.bury(self.session, table, uid, self.node.org_uid)
         # Of somebody erased a box must hear that they are gone, also where it made something of theirs since.
-        held = erased.union(asked[0].row for asked, reason in zip(found, reasons, strict=True) if reason is None)
-        placing.note_held(self.session, self.node.org_uid, held)
+        placing.note_held(self.session, self.node.org_uid, erased | {asked[0].row for asked in fine})
         return reasons
 
 

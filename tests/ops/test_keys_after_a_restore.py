@@ -1,0 +1,116 @@
+"""The keys of a hub that was restored from a backup of before they were changed: who believes what, and what comes back."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from eduhub.accounts.models import Person
+from eduhub.config import Settings
+from eduhub.delivery import keys
+from eduhub.delivery.models import PackageRow
+from eduhub.delivery.trust import key_statement, keyring
+from eduhub.errors import BadFormat, BadInput, BadSignature
+from eduhub.installation import Installation
+from eduhub.learning.models import Event
+from eduhub.ops import backup, restore
+from eduhub.signing import SigningKey
+from eduhub.sync.boxes import restoring
+from eduhub.sync.models import Node
+from eduhub.sync.school_stream import streams
+from tests.ops.commanding import eduhub
+from tests.ops.watching import watch
+from tests.sync.world import Hub
+
+
+def test_a_hub_whose_key_was_revoked_after_the_backup_is_believed_by_the_boxes_that_know_it(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    course = hub.course(hub.region, groups=(school,))
+    before = hub.lesson(course, position=1)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    old = hub.rotate_and_revoke()
+    hub.sync(box)
+    watched_at_box = watch(box, school, school.children[0])
+    bring_back(tmp_path / "backup")
+    assert hub.here.keys.publishing.id != old
+    after = hub.lesson(course, position=2)
+    hub.sync(box)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        assert session.get(Event, watched_at_box) is not None
+    with box.database.read() as session:
+        assert all(session.get_one(PackageRow, package).floor_held for package in (before, after))
+
+
+@pytest.mark.parametrize("is_said_to_be_revoked", [False, True])
+def test_what_a_hub_wrote_with_a_key_that_its_backup_does_not_know_comes_back_unless_that_key_was_shut_out(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path, is_said_to_be_revoked: bool
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    hub.rotate_and_revoke()
+    with hub.here.database.write() as session:
+        session.get_one(Person, school.children[0]).name = "Renamed since"
+    hub.sync(box)
+    lost_key = hub.here.keys.publishing.id
+    bring_back(tmp_path / "backup", revoked=[lost_key] if is_said_to_be_revoked else [])
+    hub.sync(box)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        assert (session.get_one(Person, school.children[0]).name == "Renamed since") is not is_said_to_be_revoked
+        assert (lost_key in keyring(session).keys) is is_said_to_be_revoked  # what a box brings is believed once, and not from then on
+
+
+def test_a_key_that_somebody_else_than_the_root_spoke_for_opens_nothing_at_a_restored_hub(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    bring_back(tmp_path / "backup")
+    forged, root = SigningKey.generate(), SigningKey.generate()
+    with hub.here.database.read() as session:
+        hub_uid = keyring(session).hub_uid
+        node = session.scalars(select(Node)).one()
+        page = streams.page(session, school.org, epoch=1, after=0)
+    statement = key_statement(root, hub_uid, forged.public, scopes=keys.SCOPES, from_sequence=0)
+    brought = {"payload": page.payload.decode(), "signature": forged.sign(streams.FORMAT, page.payload).as_json(), "key_statement": statement}
+    with hub.here.database.write() as session, pytest.raises(BadSignature):
+        restoring.take_back(session, hub.here, node, [brought])
+    for wrong in (7, {}, {"statement": {}}, [statement]):
+        with hub.here.database.write() as session, pytest.raises((BadSignature, BadFormat)):
+            restoring.take_back(session, hub.here, node, [brought | {"key_statement": wrong}])
+
+
+def test_a_key_whose_rotation_was_under_way_at_the_backup_is_not_taken_up(
+    hub: Hub, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+) -> None:
+    following = hub.here.keys.make_next_publishing()
+    backup.backup(hub.here, tmp_path / "backup")
+    bring_back(tmp_path / "backup")
+    assert hub.here.keys.publishing.id != following.id
+    assert hub.here.keys.make_next_publishing().id != following.id
+
+
+def test_a_restore_that_is_told_no_key_id_writes_nothing(
+    hub: Hub, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    backup.backup(hub.here, tmp_path / "backup")
+    settings = make_settings(role="hub", empty_database=True)
+    with pytest.raises(BadInput):
+        restore.restore(tmp_path / "backup", settings, hub.here.keys.root, revoked=["the old one"])
+    assert not list(settings.data_dir.glob("keys/*.key"))
+    hub.here.keys.take_root_away(tmp_path / "root.key")
+    arguments = ("restore", str(tmp_path / "backup"), "--root-key", str(tmp_path / "root.key"), "--revoked")
+    assert eduhub(settings, *arguments, "the old one").returncode == 1
+    done = eduhub(settings, *arguments, "00112233445566aa")
+    assert "Make a backup" in done.stdout, done.stderr
+    assert "00112233445566aa  not known here, shut out from entry" in eduhub(settings, "keys", "list").stdout
