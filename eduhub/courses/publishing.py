@@ -164,6 +164,7 @@ def _bring_out(
     manifest = made.manifest
     for payload in made.payloads:
         blobs.remember(session, installation.blobs.put_bytes(payload))
+    catalog.state(session, lock=True)  # so that the key that signs here is not revoked before the entry stands
     written = manifest.to_bytes()
     signature = package.sign(written, installation.keys.publishing)
     row = holding.hold(session, installation.blobs, written, signature, course_uid=course.uid)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 # What a box asks for with `Prefer` (RFC 7240): it fetches by hash and keeps no answers, and needs nothing of what a browser is told of a part.
 TERSE = "return=minimal"
+SCHEME = "EduHub-Pass "  # of a pass in Authorization; browsers have theirs in a cookie
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,40})-([0-9]{0,40})[ \t]*", re.IGNORECASE)
 
 
@@ -53,3 +54,8 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
         return False
     named = [text.strip().removeprefix("W/") for text in if_none_match.split(",")]
     return etag in named or named == ["*"]
+
+
+def is_terse(prefer: str | None, authorization: str | None) -> bool:
+    """Whether who asks is a box that wants the part and no words for browsers. Its pass keeps caches on the way from keeping the answer."""
+    return (prefer or "").lower() == TERSE and (authorization or "").startswith(SCHEME)

@@ -219,18 +219,19 @@ def _require_follows(now: CatalogState, end: _Link, entry: Entry) -> None:
 # --- a new epoch --------------------------------------------------------------------
 
 
-def begin_epoch(session: Session, keys: KeyChest, root: SigningKey, *, after_epoch: int = 0) -> dict[str, Any]:
+def begin_epoch(session: Session, keys: KeyChest | None, root: SigningKey, *, after_epoch: int = 0) -> dict[str, Any]:
     """A restored hub begins a new epoch after the last entry that its backup held; returns the statement.
 
     `after_epoch` is the highest epoch that anybody (a node, a mirror) is known to have seen: a hub
-    restored twice from one backup must not use a number twice.
+    restored twice from one backup must not use a number twice. Without `keys` the head is signed by the next entry only.
     """
     now, ring = state(session, lock=True), keyring(session)
     statement = signed_statement(root, EPOCH_FORMAT, {
         "hub": ring.hub_uid, "epoch": max(now.epoch, after_epoch) + 1, "sequence": now.sequence, "hash": now.hash,
     })  # fmt: skip
     start_epoch(session, ring, statement)
-    sign_head(session, keys)
+    if keys is not None:
+        sign_head(session, keys)
     return statement
 
 

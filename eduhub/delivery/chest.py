@@ -76,6 +76,17 @@ class KeyChest:
         """The key that will follow the present publishing key; not used until `adopt_next_publishing`."""
         return SigningKey.from_seed(self._make("publishing-next", SigningKey.generate().seed))
 
+    @property
+    def next_publishing(self) -> SigningKey | None:
+        """The key that will follow, where a rotation is under way or was cut."""
+        return SigningKey.from_seed(self._read("publishing-next")) if self._path("publishing-next").exists() else None
+
+    def drop_next_publishing(self) -> None:
+        """Throw away the key that would have followed: one that was left lying by a rotation which was cut may have been seen too."""
+        with suppress(FileNotFoundError):
+            self._path("publishing-next").unlink()
+            sync_folder(self.folder)
+
     def adopt_next_publishing(self) -> None:
         """From now on publish with the next key, if there is one; the one before is destroyed."""
         with suppress(FileNotFoundError):
@@ -139,6 +150,10 @@ def write_key(path: Path, seed: bytes) -> None:
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(f"{seed.hex()}\n")
+        if os.geteuid() == 0:  # a command that root typed must not take the key from the hub, which runs as somebody else
+            owner = path.parent.stat()
+            with suppress(OSError):  # a stick knows no owners
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.flush()
         os.fsync(file.fileno())
     try:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 log = logs.logger(__name__)
 
 COOKIE = "eduhub_pass"
-SCHEME = "EduHub-Pass "
 CHECK_PATH = "/_lane/check"
 REMEMBERED_S = 60  # how long nginx may go by an answer; a pass that was ended by hand lives on for so long
 _PREFIX = "/p/"
@@ -236,8 +235,8 @@ def preview_base(package_id: str, kbit_s: int) -> str:
 
 def _tokens(environ: "WSGIEnvironment", cookie: str = COOKIE) -> Iterator[str]:
     authorization = environ.get("HTTP_AUTHORIZATION", "")
-    if authorization.startswith(SCHEME):
-        yield authorization[len(SCHEME) :].strip()
+    if authorization.startswith(asked.SCHEME):
+        yield authorization[len(asked.SCHEME) :].strip()
     for pair in environ.get("HTTP_COOKIE", "").split(";"):
         name, _, value = pair.strip().partition("=")
         if name == cookie:
@@ -290,7 +289,7 @@ def _answer(
     except asked.Unsatisfiable:
         file.close()
         return _refuse(environ, start_response, 416, "delivery.no_such_range", [("Content-Range", f"bytes */{size}")])
-    is_terse = environ.get("HTTP_PREFER", "").lower() == asked.TERSE and preview is None
+    is_terse = preview is None and asked.is_terse(environ.get("HTTP_PREFER"), environ.get("HTTP_AUTHORIZATION"))
     headers = [*([] if is_terse else lasting), ("Content-Type", readable.type)]
     if readable.attachment:
         headers += ATTACHED.items()

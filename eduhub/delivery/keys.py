@@ -26,7 +26,7 @@ from eduhub.signing import SigningKey
 from eduhub.uids import new_uid
 
 __all__ = [
-    "SCOPES", "KeyChest", "Keyring", "checked_id", "keyring", "make_hub_keys", "pin_root", "read_key", "revoke", "rotate", "write_key",
+    "SCOPES", "KeyChest", "Keyring", "beside_the_present", "checked_id", "keyring", "make_hub_keys", "pin_root", "read_key", "revoke", "rotate", "write_key",
 ]  # fmt: skip
 
 
@@ -71,11 +71,20 @@ def revoke(session: Session, chest: KeyChest, root: SigningKey, key: str) -> Cat
     """Nothing that `key` signs at the next catalog sequence or later holds any more.
 
     It may be a key that only the nodes know, after a hub was restored. Raises BadInput for the key
-    that publishes now: `rotate` first, because the entry itself must be signed.
+    that publishes now (the entry itself must be signed) and for the one that a cut rotation left to follow it.
     """
-    if key == chest.publishing.id:
-        raise BadInput("this key signs now: 'eduhub keys rotate --revoke' changes it and shuts it out")
+    following = chest.next_publishing
+    if key == chest.publishing.id or (following is not None and key == following.id):
+        raise BadInput("this key signs now, or next: 'eduhub keys rotate --revoke' changes it and shuts it out")
     return catalog.append(session, chest, "revoke", revoke_statement(root, keyring(session).hub_uid, checked_id(key)))
+
+
+def beside_the_present(session: Session, chest: KeyChest) -> list[str]:
+    """The ids of the keys that may still publish here though they are not the present one."""
+    trusted, present = keyring(session).keys, chest.publishing.id
+    return sorted(
+        key for key, facts in trusted.items() if key != present and "catalog" in facts.scopes and facts.revoked_at_sequence is None
+    )
 
 
 def checked_id(text: str) -> str:

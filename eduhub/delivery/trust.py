@@ -27,6 +27,7 @@ from eduhub.uids import parse_uid
 SCOPES = ("packages", "catalog", "nodes", "stream")
 KEY_FORMAT = "eduhub-key/1"
 REVOKE_FORMAT = "eduhub-revoke/1"
+MAX_STATEMENT_SIGNS = 4096
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Keyring:
         A hub that was restored from a backup does not know the keys that it stated since, and boxes do. Whoever uses this takes the risk
         that such a key was revoked since, too. Raises BadFormat, BadSignature.
         """
+        if len(str(body)) > MAX_STATEMENT_SIGNS:  # it is written canonically before its signature is looked at
+            raise BadFormat("a key statement is short")
         statement = self.check_statement(KEY_FORMAT, body)
         return self if key_id(_public_key(statement)) in self.keys else self.with_entry("key", body, 0)
 

@@ -38,7 +38,8 @@ from eduhub.ops.backup_files import (
 )
 from eduhub.sync.homeward import outbox
 
-_ROOT_KEY = "root.key"
+# The root key is kept elsewhere, and a hub that is restored makes a publishing key of its own.
+_STAY = frozenset({"root.key", "publishing.key", "publishing-next.key"})
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,11 @@ def _copy_blobs(
 
 
 def _copy_keys(installation: Installation, folder: Path, tables_dir: str) -> list[File]:
-    """The keys but for the root, which stays where it is kept, and the steady clock, by which passes end."""
+    """The keys but for those that a restored machine must not have, and the steady clock, by which passes end."""
     (folder / tables_dir / "keys").mkdir(mode=0o700)
     kept = []
     for path in sorted((installation.settings.data_dir / "keys").glob("*.key")):
-        if path.name != _ROOT_KEY:
+        if path.name not in _STAY:
             name = f"{tables_dir}/keys/{path.name}"
             kept.append(write(folder, name, iter([path.read_bytes()])))
             (folder / name).chmod(0o600)

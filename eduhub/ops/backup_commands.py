@@ -43,16 +43,20 @@ def backup(settings: Settings, folder: Path) -> None:
 @click.option("--revoked", multiple=True, metavar="KEY",
               help="The id of a key that was shut out after this backup was made; 'eduhub keys revoke' and 'rotate --revoke' "
                    "printed it then. May be given several times.")
+@click.option("--stolen", is_flag=True, help="The machine of before may be in other hands: none of its keys counts any more.")
 @click.pass_obj
-def restore(settings: Settings, folder: Path, *, root_key: Path | None, after_epoch: int, revoked: tuple[str, ...]) -> None:
+def restore(
+    settings: Settings, folder: Path, *, root_key: Path | None, after_epoch: int, revoked: tuple[str, ...], stolen: bool
+) -> None:
     """Restore the backup in FOLDER onto this machine, whose data folder and database must be empty.
 
     Boxes bring back what they hold of the time since the backup, by themselves, when they next
-    reach the hub. The command says from when on the rest is lost.
+    reach the hub. The command says from when on the rest is lost. With --revoked and --stolen
+    boxes bring back less: what they made themselves, and not what was signed with such a key.
     """
     root = keys.read_key(root_key) if root_key else None
     with bar("Restoring") as move:
-        report = restoring.restore(folder, settings, root, after_epoch=after_epoch, revoked=revoked, on_progress=move)
+        report = restoring.restore(folder, settings, root, after_epoch=after_epoch, revoked=revoked, is_stolen=stolen, on_progress=move)
     click.echo(f"Restored {report.rows} rows and {report.blobs} files of lessons of {_moment(report.made_ms)}.")
     if report.blobs_missing:
         click.echo(

@@ -29,18 +29,23 @@ def show(settings: Settings) -> None:
 
 @keys.command("rotate")
 @root_key_option
-@click.option("--revoke", is_flag=True, help="Shut the old key out too: others may have seen it.")
+@click.option("--revoke", is_flag=True, help="Shut out all earlier keys too: others may have seen one.")
 @click.pass_obj
 def rotate(settings: Settings, *, root_key: Path | None, revoke: bool) -> None:
     """Sign with a new key from now on. Boxes learn of it by the catalog; nothing has to be done at them."""
     with ready_hub(settings, "keys are changed at the hub") as here:
         root, old = root_of(here, root_key), here.keys.publishing.id
+        if revoke:
+            here.keys.drop_next_publishing()  # whoever has seen the present key may have seen that one
         with here.database.write() as session:
             new = delivery_keys.rotate(session, here.keys, root)
         here.keys.adopt_next_publishing()
         click.echo(f"The hub signs with the key {new.id} now, and no longer with {old}.")
         if revoke:
-            _shut_out(here, root, old)
+            with here.database.read() as session:
+                others = delivery_keys.beside_the_present(session, here.keys)
+            for key in others:  # not the last one alone: this command may have been cut before
+                _shut_out(here, root, key)
         else:
             click.echo("Make a backup now: one from before knows nothing of the new key.")
 
@@ -60,7 +65,10 @@ def revoke_one(settings: Settings, key: str, *, root_key: Path | None) -> None:
 
 def _shut_out(here: Installation, root: SigningKey, key: str) -> None:
     with here.database.write() as session:
+        is_known = key in keyring(session).keys
         sequence = delivery_keys.revoke(session, here.keys, root, key).sequence
+    if not is_known:
+        click.echo(f"No key {key} is known here. It is shut out all the same; 'eduhub keys list' shows those that are known.")
     click.echo(
         f"The key {key} is shut out from entry {sequence} of the catalog on. Make a backup now. Write the key down as well: should "
         f"the hub ever be restored from an older backup, that one does not know of it:\n"

@@ -36,8 +36,8 @@ from eduhub.sync.models import JoinCode
 
 # Edits made between the restore and the return of lost ones are younger, and have to win over them.
 _COUNTER_LEAD = 1 << 20
-# `rotate` would take it up; it may have been used, seen and revoked since the backup.
-_NEXT_KEY = "publishing-next.key"
+# Backups of earlier releases hold these; a restored hub makes its own.
+_NOT_TAKEN = frozenset({"publishing.key", "publishing-next.key"})
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,14 @@ class RestoreReport:
 
 def restore(
     folder: Path, settings: Settings, root_key: SigningKey | None, *, after_epoch: int = 0, revoked: Collection[str] = (),
-    on_progress: Progress = lambda _share: None,
+    is_stolen: bool = False, on_progress: Progress = lambda _share: None,
 ) -> RestoreReport:  # fmt: skip
     """Bring a backup back onto an empty machine; nothing is written before every hash was checked.
 
     A hub needs its root key, which signs the new epoch. `after_epoch`: the highest epoch any box has
     seen, for a second restore from the same backup. `revoked`: ids of publishing keys that were revoked since the backup, so that
-    nothing signed by them is taken back. Raises BackupRefused, BadSignature (another root), BadInput (`revoked` holds what is no key id).
+    nothing signed by them is taken back. `is_stolen`: the machine of before may be in other hands, so that none of its keys counts
+    any more. Raises BackupRefused, BadSignature (another root), BadInput (`revoked` holds what is no key id).
     """
     revoked = [keys.checked_id(key) for key in revoked]
     manifest = read_manifest(folder)
@@ -88,7 +89,7 @@ def restore(
             if not installation.database.is_sqlite:
                 _advance_sequences(session)
             missing = _forget_missing_blobs(session, {sha256 for sha256, _size in blobs})
-            state = _begin_again(session, installation, root_key, after_epoch, revoked)
+            state = _begin_again(session, installation, root_key, after_epoch, revoked, is_stolen=is_stolen)
         sync_folder(settings.data_dir)  # whoever is told that a machine is back may lose its power at once
         on_progress(1.0)
         made_ms = manifest["made_ms"]
@@ -130,7 +131,7 @@ def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings) -
     key_folder = settings.data_dir / "keys"
     key_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in sorted((source / "keys").glob("*.key")):
-        if path.name == _NEXT_KEY:
+        if path.name in _NOT_TAKEN:
             continue
         new = key_folder / f".{path.name}.new"
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -200,7 +201,8 @@ def _advance_sequences(session: Session) -> None:
 
 
 def _begin_again(
-    session: Session, installation: Installation, root_key: SigningKey | None, after_epoch: int, revoked: Collection[str]
+    session: Session, installation: Installation, root_key: SigningKey | None, after_epoch: int, revoked: Collection[str], *,
+    is_stolen: bool,
 ) -> RestoreReport:
     """A new name in versions, links of held parts, and for a hub the new epoch, a new publishing key, and the revocations its backup does not know."""
     if installation.settings.role == "node":
@@ -217,14 +219,11 @@ def _begin_again(
         # Codes of before could have been used since; nobody would know.
         for code in session.scalars(select(JoinCode).where(JoinCode.used_by_node_uid.is_(None))):
             session.delete(code)
-        catalog.begin_epoch(session, installation.keys, root_key, after_epoch=after_epoch)
-        # The key in the backup may have been revoked since: boxes know of it, and this hub does not. Adopted before the commit, against
-        # the rule of `rotate`: a restore that is cut is begun anew on an empty machine. The head must be the new key's: boxes may believe no other.
-        keys.rotate(session, installation.keys, root_key)
-        installation.keys.adopt_next_publishing()
-        catalog.sign_head(session, installation.keys)
-        for key in revoked:
+        catalog.begin_epoch(session, None, root_key, after_epoch=after_epoch)
+        # Never the key of before: it may have been revoked since the backup, of which boxes know and this hub does not.
+        keys.state_key(session, installation.keys, root_key, installation.keys.make_publishing().public)
+        for key in {*revoked, *(keys.beside_the_present(session, installation.keys) if is_stolen else ())}:
             keys.revoke(session, installation.keys, root_key, key)
-        restoring.note_restored(session, installation.settings.data_dir)
+        restoring.note_restored(session, installation.settings.data_dir, is_stolen=is_stolen)
     state = catalog.state(session)
     return RestoreReport(0, 0, 0, 0, 0, state.epoch, state.sequence)

@@ -27,10 +27,10 @@ PROPOSALS = (
         "a kept connection goes on at the pace it had; else every pause on a 600 ms link costs some seconds",
     ),
     Proposal(
-        "net.ipv4.tcp_rto_max_ms", 1000,
-        "after an outage the kernel tries again each second; else it waits up to as long again as the outage took",
+        "net.ipv4.tcp_rto_max_ms", 5000,
+        "after an outage the kernel tries again within five seconds; else it waits up to as long again as the outage took",
     ),
-    Proposal("net.ipv4.tcp_retries2", 60, "so that trying each second does not give a connection up within a minute"),
+    Proposal("net.ipv4.tcp_retries2", 60, "so that trying so often does not give a connection up within a minute"),
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Key files: who may read them, and that the root can be taken away."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -86,3 +87,14 @@ def test_a_written_key_reads_back(tmp_path: Path) -> None:
     key = SigningKey.generate()
     write_key(tmp_path / "a.key", key.seed)
     assert read_key(tmp_path / "a.key").public == key.public
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a file from its owner")
+def test_a_key_that_root_makes_belongs_to_whom_the_hub_runs_as(tmp_path: Path) -> None:
+    chest = KeyChest(tmp_path / "keys")
+    chest.make_publishing()
+    os.chown(chest.folder, 12345, 12345)
+    chest.make_next_publishing()
+    chest.adopt_next_publishing()
+    facts = (chest.folder / "publishing.key").stat()
+    assert (facts.st_uid, facts.st_gid, facts.st_mode & 0o777) == (12345, 12345, 0o600)

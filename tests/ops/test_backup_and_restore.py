@@ -299,7 +299,7 @@ def test_a_backup_that_is_not_whole_is_refused_and_nothing_is_written(
     backup.backup(hub.here, folder)
     victim = {
         "a table": next(folder.glob("tables-*/person.jsonl")),
-        "a key": next(folder.glob("tables-*/keys/publishing.key")), "no manifest": folder / "manifest.json",
+        "a key": next(folder.glob("tables-*/keys/secret.key")), "no manifest": folder / "manifest.json",
         "a table gone": next(folder.glob("tables-*/course.jsonl")),
     }[harm]  # fmt: skip
     if harm.endswith("gone") or harm == "no manifest":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eduhub.config import Settings
-from eduhub.delivery import catalog
+from eduhub.delivery import catalog, keys
 from eduhub.delivery.trust import keyring
 from eduhub.installation import Installation
 from tests.ops.commanding import eduhub
@@ -38,7 +38,7 @@ def test_a_key_is_changed_and_the_old_one_shut_out_and_boxes_follow(
 
 
 def test_a_key_that_only_boxes_know_can_be_shut_out_and_the_present_one_only_after_it_was_changed(hub: Hub) -> None:
-    assert eduhub(hub.here.settings, "keys", "revoke", "00112233445566aa").returncode == 0
+    assert "No key 00112233445566aa is known here" in eduhub(hub.here.settings, "keys", "revoke", "00112233445566aa").stdout
     present = eduhub(hub.here.settings, "keys", "revoke", hub.here.keys.publishing.id)
     no_key = eduhub(hub.here.settings, "keys", "revoke", "the old one")
     for refused in (present, no_key):
@@ -48,6 +48,19 @@ def test_a_key_that_only_boxes_know_can_be_shut_out_and_the_present_one_only_aft
     with hub.here.database.read() as session:
         revoked = [key for key, facts in keyring(session).keys.items() if facts.revoked_at_sequence is not None]
     assert revoked == ["00112233445566aa"]
+
+
+def test_what_a_rotation_that_was_cut_has_left_is_neither_used_nor_believed(hub: Hub) -> None:
+    seen, root = hub.here.keys.publishing.id, hub.here.keys.root
+    with hub.here.database.write() as session:
+        left = keys.rotate(session, hub.here.keys, root).id  # and the power went before it was adopted
+    refused = eduhub(hub.here.settings, "keys", "revoke", left)
+    assert (refused.returncode, "or next" in refused.stderr) == (1, True)
+    done = eduhub(hub.here.settings, "keys", "rotate", "--revoke")
+    assert all(f"The key {key} is shut out" in done.stdout for key in (seen, left)), done.stderr
+    assert hub.here.keys.publishing.id not in (seen, left)
+    again = eduhub(hub.here.settings, "keys", "rotate", "--revoke")
+    assert again.stdout.count("is shut out") == 1  # the one before: all others were already
 
 
 def test_without_its_root_key_a_hub_changes_nothing(hub: Hub, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from eduhub.accounts.models import Person
+from eduhub.accounts.models import Credential, Person, RoleGrant
+from eduhub.changes import FieldChange
 from eduhub.config import Settings
 from eduhub.delivery import keys
 from eduhub.delivery.models import PackageRow
@@ -15,10 +17,11 @@ from eduhub.errors import BadFormat, BadInput, BadSignature
 from eduhub.installation import Installation
 from eduhub.learning.models import Event
 from eduhub.ops import backup, restore
-from eduhub.signing import SigningKey
+from eduhub.signing import SigningKey, canonical
 from eduhub.sync.boxes import restoring
 from eduhub.sync.models import Node
 from eduhub.sync.school_stream import streams
+from eduhub.uids import new_uid
 from tests.ops.commanding import eduhub
 from tests.ops.watching import watch
 from tests.sync.world import Hub
@@ -90,14 +93,73 @@ def test_a_key_that_somebody_else_than_the_root_spoke_for_opens_nothing_at_a_res
             restoring.take_back(session, hub.here, node, [brought | {"key_statement": wrong}])
 
 
-def test_a_key_whose_rotation_was_under_way_at_the_backup_is_not_taken_up(
-    hub: Hub, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+def test_a_restored_hub_signs_with_no_key_of_before_whatever_lay_in_the_backup(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
 ) -> None:
-    following = hub.here.keys.make_next_publishing()
-    backup.backup(hub.here, tmp_path / "backup")
-    bring_back(tmp_path / "backup")
-    assert hub.here.keys.publishing.id != following.id
+    hub.join(box, hub.school("Shuanghu"))
+    present, following = hub.here.keys.publishing, hub.here.keys.make_next_publishing()
+    folder = backup.backup(hub.here, tmp_path / "backup").folder
+    kept = next(folder.glob("tables-*")) / "keys"
+    assert not {"root.key", "publishing.key", "publishing-next.key"} & {path.name for path in kept.iterdir()}
+    keys.write_key(kept / "publishing.key", following.seed)  # a backup of an earlier release, which a rotation overtook
+    bring_back(folder)
+    assert hub.here.keys.publishing.id not in (present.id, following.id)
     assert hub.here.keys.make_next_publishing().id != following.id
+    hub.sync(box)
+
+
+def test_of_a_hub_that_was_stolen_no_key_counts_and_boxes_bring_back_what_they_made_themselves(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    before = hub.here.keys.publishing.id
+    backup.backup(hub.here, tmp_path / "backup")
+    hub.rotate_and_revoke()
+    with hub.here.database.write() as session:
+        session.get_one(Person, school.children[0]).name = "Renamed since"
+    hub.sync(box)
+    watched_at_box = watch(box, school, school.children[0])
+    bring_back(tmp_path / "backup", is_stolen=True)
+    hub.sync(box)
+    hub.sync(box)
+    with hub.here.database.read() as session:
+        assert session.get_one(Person, school.children[0]).name != "Renamed since"
+        assert session.get(Event, watched_at_box) is not None
+        assert keyring(session).keys[before].revoked_at_sequence is not None
+
+
+@pytest.mark.parametrize("table", ["role_grant", "credential"])
+def test_what_no_stream_carries_is_not_taken_back_though_the_hubs_own_key_signed_it(
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path, table: str
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    hub.join(box, school)
+    hub.sync(box)
+    backup.backup(hub.here, tmp_path / "backup")
+    stolen = hub.here.keys.publishing
+    bring_back(tmp_path / "backup")
+    child, row, machine = school.children[0], new_uid(), new_uid()
+    fields: dict[str, Any] = {
+        "role_grant": {"org_uid": school.org, "person_uid": child, "role": "operator", "scope_kind": "all", "scope_uid": None,
+                       "starts_on": "2026-11-25", "ended_on": None},
+        "credential": {"org_uid": school.org, "person_uid": child, "kind": "password", "verifier": "x", "machine_uid": machine, "revoked_on": None},
+    }[table]  # fmt: skip
+    entries = [entry_of(table, row, machine, school.org, fields), entry_of("person", child, machine, school.org, {"name": "Renamed"})]
+    payload = canonical({"format": streams.FORMAT, "org": school.org, "epoch": 1, "after": 0, "upto": 9, "more": False, "entries": entries})
+    page = {"payload": payload.decode(), "signature": stolen.sign(streams.FORMAT, payload).as_json()}
+    with hub.here.database.write() as session:
+        restoring.take_back(session, hub.here, session.scalars(select(Node)).one(), [page])
+    with hub.here.database.read() as session:
+        assert session.get(RoleGrant, row) is None
+        assert session.get(Credential, row) is None
+        assert session.get_one(Person, child).name == "Renamed"  # one bad entry costs the others nothing
+
+
+def entry_of(table: str, uid: str, machine: str, org: str, fields: dict[str, Any]) -> dict[str, Any]:
+    found = [FieldChange(table, uid, name, 1000, machine, org, value, 0).as_json() for name, value in fields.items()]
+    return {"sequence": 9, "kind": "row", "version": 1, "table": table, "uid": uid, "fields": found}
 
 
 def test_a_restore_that_is_told_no_key_id_writes_nothing(

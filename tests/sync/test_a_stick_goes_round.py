@@ -295,6 +295,31 @@ def test_what_a_box_says_of_itself_comes_by_stick(hub: Hub, box: Installation, s
     assert said.disk_total
 
 
+def test_a_page_that_lies_twice_on_a_stick_does_not_stand_for_one_that_was_taken_off_it(
+    hub: Hub, box: Installation, school: School, stick: Path
+) -> None:
+    hub.join(box, school)
+    hub.sync(box)
+    hub.child(school, "Pema")
+    hub.sync(box)
+    with hub.here.database.write() as session:
+        catalog.begin_epoch(session, hub.here.keys, hub.here.keys.root)
+    fill(hub, stick, "shuanghu-3")
+    bring(box, stick)
+    first, second = sorted((stick / "eduhub-courier" / "home").rglob("page-*.sealed"))
+    kept = second.read_bytes()
+    second.write_bytes(first.read_bytes())
+    bring(hub.here, stick)
+    with hub.here.database.read() as session:
+        assert session.scalars(select(CourierWant.given_back_epoch)).one() != 2
+    second.write_bytes(kept)
+    fill(hub, stick, "shuanghu-3")
+    bring(box, stick)
+    bring(hub.here, stick)
+    with hub.here.database.read() as session:
+        assert session.scalars(select(CourierWant.given_back_epoch)).one() == 2
+
+
 def test_what_came_by_stick_is_booked_as_such(hub: Hub, box: Installation, school: School, stick: Path) -> None:
     hub.join(box, school)
     package = hub.lesson(hub.course(school.org, groups=(school,)))

@@ -63,12 +63,15 @@ def test_a_code_works_once(hub: Hub, make_box: Callable[[], Installation]) -> No
         join(hub, make_box(), code)
 
 
-def test_an_answer_that_was_lost_is_given_again(hub: Hub, box: Installation) -> None:
+@pytest.mark.parametrize("has_key_changed", [False, True])
+def test_an_answer_that_was_lost_is_given_again(hub: Hub, box: Installation, has_key_changed: bool) -> None:
     code = hub.code(hub.school("Shuanghu"))
     hub.wire.lose_answers_to = {"/sync/v1/join"}
     with pytest.raises(LinkDown):
         join(hub, box, code)
     hub.wire.lose_answers_to = set()
+    if has_key_changed:
+        hub.rotate_and_revoke()
     node = join(hub, box, code)
     with hub.here.database.read() as session:
         assert session.scalars(select(Node.uid)).all() == [node.uid]

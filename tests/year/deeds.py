@@ -235,7 +235,8 @@ def _edit(here: Installation, lot: random.Random, tell: Tell, do: Callable[[Sess
         session.flush()
         made = changes.made_here(session, after_seq=before, limit=1000)
         named = [[one.table_name, one.row_uid, one.field, one.counter, one.machine_uid] for one in made]
-    tell({"changes": named})
+        children = [[one.table_name, one.row_uid, one.value] for one in made if one.field == "person_uid"]
+    tell({"changes": named, "children": children})
 
 
 def _day(session: Session, here: Installation, org_uid: str) -> str:

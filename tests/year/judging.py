@@ -174,7 +174,9 @@ def lost(hub: Machine, boxes: list[Machine], promised: Promised) -> Iterator[str
         yield f"{child} was erased and is back"
     for uid in promised.missing(at_hub) - promised.of_the_erased:
         yield f"event {uid} is lost"
-    yield from (f"change {change} is lost" for change in promised.changes - at_hub.changes if change[:2] not in buried)
+    for change in promised.changes - at_hub.changes:
+        if change[:2] not in buried and not promised.is_of_the_erased(change[:2]):
+            yield f"change {change} is lost"
     for machine in (hub, *boxes):
         yield from _left_of_the_erased(machine, promised.erased)
 

@@ -42,6 +42,7 @@ class Promised:
 
     events: dict[str, Report] = field(default_factory=dict)
     changes: set[Named] = field(default_factory=set)
+    children: dict[tuple[str, str], str] = field(default_factory=dict)  # whose some rows are
     erased: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)  # at the box already
     dead_cards: set[str] = field(default_factory=set)  # those that a stolen box may have known
@@ -53,6 +54,7 @@ class Promised:
         self.events.update({uid: Report.of(body) for uid, body in fact.get("events", {}).items()})
         self.quarantined.update(fact.get("quarantined", ()))
         self.changes.update((one[0], one[1], one[2], one[3], one[4]) for one in fact.get("changes", ()))
+        self.children.update({(one[0], one[1]): one[2] for one in fact.get("children", ())})
         if "erased" in fact:
             self.erased.add(fact["erased"])
 
@@ -60,6 +62,10 @@ class Promised:
     def of_the_erased(self) -> set[str]:
         """Events that went with their child."""
         return {uid for uid, report in self.events.items() if report.actor in self.erased}
+
+    def is_of_the_erased(self, row: tuple[str, str]) -> bool:
+        """Whether a row went with its child, or was refused because the child had been erased meanwhile."""
+        return self.children.get(row) in self.erased
 
     def missing(self, carriers: "Held") -> set[str]:
         """Events that are neither in there nor a piece of a longer one that is."""

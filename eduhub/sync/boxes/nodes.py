@@ -161,6 +161,9 @@ def _answer(session: Session, installation: Installation, node: Node, nonce: str
     stated = session.get(TrustedKey, key.id)
     if stated is None:
         raise BadSignature("the root has not spoken for the publishing key")
+    if node.certificate["signature"]["key"] != key.id:  # the answer was lost, and the key has changed before the box asked again
+        certificate = node.certificate["certificate"]
+        node.certificate = {"certificate": certificate, "signature": key.sign(CERTIFICATE_FORMAT, canonical(certificate)).as_json()}
     wanted = [("node", node.uid), ("site", node.site_uid)]
     wanted += [("organisation", uid) for uid in organisations.path(session, node.org_uid)]
     rows = [change.as_json() for table, uid in wanted for change in changes.versions(session, table, uid)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from eduhub import changes, logs
@@ -27,7 +28,7 @@ from eduhub.signing import Signature
 from eduhub.sync.homeward import taking
 from eduhub.sync.link import PREFIX, Link
 from eduhub.sync.models import Node, StreamPage, StreamState
-from eduhub.sync.school_stream import applying, placing, stream_pages
+from eduhub.sync.school_stream import applying, placing, scope, stream_pages
 
 log = logs.logger(__name__)
 
@@ -38,19 +39,29 @@ _FILE = "restored.json"
 # --- hub ----------------------------------------------------------------------------
 
 
-def note_restored(session: Session, data_dir: Path) -> None:
-    """Write down where each school's stream stood in the backup: newer pages are asked back from the boxes."""
+def note_restored(session: Session, data_dir: Path, *, is_stolen: bool = False) -> None:
+    """Write down where each school's stream stood in the backup: newer pages are asked back from the boxes.
+
+    `is_stolen`: the old machine may be in other hands, so that no key counts which this one has not stated itself.
+    """
     streams = {state.org_uid: state.sequence for state in session.scalars(select(StreamState))}
-    (data_dir / _FILE).write_text(json.dumps({"streams": streams}), encoding="ascii")
+    (data_dir / _FILE).write_text(json.dumps({"streams": streams, "stolen": is_stolen}), encoding="ascii")
+
+
+def _restored(installation: Installation) -> dict[str, Any]:
+    """What was written down when this hub was restored; empty where it never was."""
+    try:
+        found = json.loads((installation.settings.data_dir / _FILE).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def restored_sequence(installation: Installation, org_uid: str) -> int:
     """Where a school's stream stood when this hub was restored; 0 when nothing is known."""
-    try:
-        found = json.loads((installation.settings.data_dir / _FILE).read_text(encoding="ascii"))
-        return int(found["streams"].get(org_uid, 0))
-    except (FileNotFoundError, ValueError, KeyError, AttributeError):
-        return 0
+    streams = _restored(installation).get("streams")
+    found = streams.get(org_uid, 0) if isinstance(streams, dict) else 0
+    return found if type(found) is int else 0
 
 
 def take_back(session: Session, installation: Installation, node: Node, pages: Any) -> dict[str, Any]:
@@ -60,19 +71,26 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
     """
     if not isinstance(pages, list) or len(pages) > MAX_PAGES_A_CALL:
         raise BadFormat(f"at most {MAX_PAGES_A_CALL} pages at once")
-    ring = keyring(session)
+    ring, epoch, restored = keyring(session), catalog.state(session).epoch, _restored(installation)
+    believes_brought_keys = bool(restored) and not restored.get("stolen")
     merged = 0
     for found in pages:
         if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
             raise BadFormat("a page has a payload and a signature")
         check_plain(found["payload"])
         statement = found.get("key_statement")
-        ring_for_page = ring.with_brought(statement) if statement is not None else ring
+        ring_for_page = ring.with_brought(statement) if statement is not None and believes_brought_keys else ring
         page = stream_pages.read_page(found["payload"].encode("utf-8"), Signature.from_json(found.get("signature")), ring_for_page)
         if page.org_uid != node.org_uid:
             raise BadSignature("a page of another school")
+        if page.signature.key not in ring.keys and page.epoch >= epoch:
+            raise BadSignature("a page of this epoch, by a key that this hub has not stated")
         for entry in page.entries:
-            merged += _take_back_entry(session, page.org_uid, entry)
+            try:
+                with session.begin_nested():
+                    merged += _take_back_entry(session, page.org_uid, entry)
+            except (BadFormat, DataError) as error:
+                log.warning("an entry was not taken back", table_name=entry["table"], row=entry["uid"], problem=type(error).__name__)
         shown = {"row", placing.PROGRESS}
         placing.note_held(session, page.org_uid, ((entry["table"], entry["uid"]) for entry in page.entries if entry["kind"] in shown))
     if merged:
@@ -82,7 +100,10 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
 
 def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> int:
     if entry["kind"] == "row" or (entry["kind"] == "removal" and entry["fields"]):
-        touched = changes.merge(session, applying.fields_of(entry))
+        found = applying.fields_of(entry)
+        if not scope.may_travel(found):
+            raise BadFormat("no stream carries such a row")
+        touched = changes.merge(session, found)
         taking.reconsider_events(session, touched)
         return bool(touched)
     if entry["kind"] == "tombstone":

@@ -21,7 +21,7 @@ from eduhub.delivery import catalog
 from eduhub.delivery.trust import keyring
 from eduhub.errors import BadFormat, BadSignature, NoCourier, NodeRefused, StickFull, StickReadOnly
 from eduhub.installation import Installation
-from eduhub.signing import canonical
+from eduhub.signing import canonical, sha256_hex
 from eduhub.sync.boxes import restoring
 from eduhub.sync.courier import about, acks, layout, sealing, wants
 from eduhub.sync.courier.acks import Word
@@ -43,7 +43,7 @@ class _OfNode:
 
     node: Node
     files: list[Parts] = field(default_factory=list)  # that were taken
-    pages: int = 0  # read, whether or not they were believed
+    pages: set[str] = field(default_factory=set)  # hashes of those that were read, whether or not they were believed
 
 
 def take(installation: Installation, stick: Stick, on_progress: Callable[[float], None]) -> BroughtHome:
@@ -140,7 +140,7 @@ def _take_letter(installation: Installation, node: Node, letter: Letter, came: _
             # the box never reads its stream anew.
             log.warning("a page was not taken back", node=node.uid, error_code=error.code)
             report.refused += 1
-        came.pages += 1
+        came.pages.add(sha256_hex(letter.body))
     elif letter.kind == sealing.OUTBOX:
         batch = inbox.unpack(letter.body)
         with installation.database.write() as session:
@@ -224,7 +224,7 @@ def _note_given_back(installation: Installation, came: _OfNode, want: Want | Non
         row = session.get(CourierWant, came.node.uid)
         if row is None or want.document["epoch"] != epoch or want.stream_epoch == epoch:
             return
-        if came.pages >= int(want.document.get("pages", 0)):
+        if len(came.pages) >= int(want.document.get("pages", 0)):
             row.given_back_epoch = epoch
 
 

@@ -30,6 +30,7 @@ ROLES_A_BOX_GIVES = frozenset({"student", "assistant"})
 # How far a box may be ahead of its hub's counter: weeks of the whole county's writes, should the hub have lost those. Each row that is
 # taken in moves the hub's counter on; by what `changes` allows, two million rows of one box would end it, and with it all writing.
 MOST_LEAD = 2**26
+_NAME_A_CHILD = frozenset({"enrolment", "role_grant", "credential"})  # when they are made, and not when they end
 ERASED = "erased"  # the refusal of what is of somebody who was erased
 
 
@@ -55,7 +56,7 @@ class _Judge:
 
 def judge(session: Session, node: Node, incarnation: str, rows: Collection[list[FieldChange]]) -> list[str | None]:
     """Of each row: None when `node` may make these changes of it, else why not. Each is judged as if it came first: see `is_judged_alone`."""
-    seen, reasons = Seen(session, rows), list[str | None]()
+    seen, reasons = Seen(session, node.org_uid, rows), list[str | None]()
     for asked in rows:
         try:
             _check(session, seen, node, incarnation, asked)
@@ -88,7 +89,10 @@ def _check(session: Session, seen: Seen, node: Node, incarnation: str, asked: li
     # A row that any other organisation ever held, complete here or not, is not this box's to change.
     if seen.owners.get(first.row, set()) - {node.org_uid}:
         raise Refusal("organisation")
-    if first.row in seen.erased_rows:  # also where it no longer says whose it is: the end of a card or a role names no child
+    if first.row in seen.erased_rows:
+        raise Refusal(ERASED)
+    names_child = first.table_name not in _NAME_A_CHILD or any(change.field == "person_uid" for change in asked)
+    if not names_child and first.row in seen.only_at_the_box:  # the end of a card, say; what named the child was refused as erased
         raise Refusal(ERASED)
     rule(_Judge(session, seen, node, first.table_name, first.row_uid, {change.field: change.value for change in asked}))
 

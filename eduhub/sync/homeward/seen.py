@@ -15,6 +15,7 @@ from eduhub.accounts.models import Person, RoleGrant
 from eduhub.changes import Change, FieldChange, Machine
 from eduhub.db import portions
 from eduhub.schools.models import Group, LearnerRecord
+from eduhub.sync.models import StreamRow
 from eduhub.sync.school_stream import scope
 from eduhub.sync.school_stream.scope import Key
 
@@ -22,8 +23,8 @@ from eduhub.sync.school_stream.scope import Key
 class Seen:
     """Each thing is asked for when it is needed first."""
 
-    def __init__(self, session: Session, rows: Collection[list[FieldChange]]) -> None:
-        self._session, self._fields = session, [change for asked in rows for change in asked]
+    def __init__(self, session: Session, org_uid: str, rows: Collection[list[FieldChange]]) -> None:
+        self._session, self._org_uid, self._fields = session, org_uid, [change for asked in rows for change in asked]
         self._rows: dict[str, set[str]] = {}
         for change in self._fields:
             self._rows.setdefault(change.table_name, set()).add(change.row_uid)
@@ -56,6 +57,13 @@ class Seen:
     def erased_rows(self) -> set[Key]:
         """Those of the rows that were erased."""
         return {(table, uid) for table, uids in self._rows.items() for uid in changes.erased(self._session, table, uids)}
+
+    @cached_property
+    def only_at_the_box(self) -> set[Key]:
+        """Those of the rows that this school's boxes were told to drop, and of which nothing is here: they were refused before."""
+        placed = select(StreamRow.table_name, StreamRow.row_uid).where(StreamRow.org_uid == self._org_uid, StreamRow.kind == "removal")
+        told = {(table, uid) for table, uid in self._of_rows(placed, StreamRow.table_name, StreamRow.row_uid)}
+        return told - self.owners.keys()
 
     @cached_property
     def homes(self) -> dict[str, str]:

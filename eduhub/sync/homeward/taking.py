@@ -113,9 +113,6 @@ class _Taking:
         fine = [asked for asked, reason in judged if reason is None]
         erased = {asked[0].row for asked, reason in judged if reason == rights.ERASED}
         reconsider_events(self.session, changes.merge(self.session, [change for asked in fine for change in asked]))
-        for table, uid in sorted(erased):
-            # What a box made of somebody since they were erased is erased too: what it says of this row later names nobody.
-            changes.bury(self.session, table, uid, self.node.org_uid)
         # Of somebody erased a box must hear that they are gone, also where it made something of theirs since.
         placing.note_held(self.session, self.node.org_uid, erased | {asked[0].row for asked in fine})
         return reasons

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from eduhub import db
 from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential, Person, RoleGrant
+from eduhub.changes import FieldChange
 from eduhub.courses import audience
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
@@ -35,6 +36,15 @@ OF_PEOPLE = frozenset({"person", "enrolment", "learner_record", "role_grant", "c
 OF_COURSES = frozenset({"course", "unit", "lesson"})
 # A lesson of another school is sent from its first publication on; a withdrawn one too, so that boxes hide it.
 SHARED_STATES = frozenset({"published", "withdrawn"})
+
+
+def may_travel(row: Collection[FieldChange]) -> bool:
+    """Whether a row may stand in any school's stream, by what is said in it: no operator's role, no credential but a card or a word for boxes."""
+    said = {change.field: change.value for change in row}
+    tables = {change.table_name for change in row}
+    if RoleGrant.__tablename__ in tables and said.get("role") in OPERATOR_ROLES:
+        return False
+    return Credential.__tablename__ not in tables or said.get("kind") in credentials.TRAVELS
 
 
 @dataclass(frozen=True)
