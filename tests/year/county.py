@@ -37,6 +37,7 @@ OLDEST_BACKUP_MIN = 27 * 24 * 60  # boxes keep what they brought home 35 days
 POWER_WENT = 99
 SMALL_MB = 20_000  # lessons here are fifty times smaller than real ones, and so is a megabyte of a school's policy
 MIN_MS = 60_000
+SETTLING_DAYS, LIFTED_ON_DAY = 6, 3
 Work = Callable[[deeds.Tell], None]
 
 
@@ -389,8 +390,8 @@ class County:
 
     def settle(self) -> None:
         """All lines are good and nobody does anything: a few days of rounds. What schools have set comes home first; then no limit is left."""
-        for day in range(1, 7):
-            if day == 3:
+        for day in range(1, 1 + SETTLING_DAYS):
+            if day == LIFTED_ON_DAY:
                 self.play({"do": "lift", "at_min": self._at_min + 1, "seed": 1})
             for number in range(len(self.former)):
                 self.play({"do": "last_call", "former": number, "seed": day, "at_min": self._at_min + 1})

@@ -15,6 +15,7 @@ import pytest
 
 from tests.power import recording
 from tests.year import drawing, power
+from tests.year.county import SETTLING_DAYS
 
 pytestmark = [pytest.mark.processes, pytest.mark.any_engine]
 LIMIT_S = 900
@@ -115,7 +116,7 @@ def test_boxes_are_replaced_and_stolen_sticks_pulled_out_restores_cut_and_disks_
     )  # fmt: skip
     ended = played(recorder, "0", "--boxes", "3", "--acts", file_of(tmp_path, acts))
     assert wrong(ended) == {}
-    assert ended["counts"]["refused sync.node_replaced"] == 4, "the box in the cupboard has called, day by day"
+    assert ended["counts"]["refused sync.node_replaced"] == SETTLING_DAYS, "the box in the cupboard has called, day by day"
     assert ended["counts"]["sticks pulled out in the middle"] > 0
     assert ended["counts"]["power cuts in the middle"] == 2
 
