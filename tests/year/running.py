@@ -4,6 +4,7 @@
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -89,6 +90,8 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="a folder for the acts that were drawn")
     asked = parser.parse_args()
     preloaded(["-m", "tests.year.running", *sys.argv[1:]])
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)  # a year makes and drops objects all the while, and looking for rings among them takes a tenth of it
     logs.configure(Settings(log_format="text"), logging.CRITICAL)
     if asked.careless:
         power.be_careless()
