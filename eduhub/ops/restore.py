@@ -31,6 +31,7 @@ from eduhub.ops.backup_files import ROWS_AT_ONCE, STEADY, Progress, read_manifes
 from eduhub.ops.launching.files import sync_folder, write_whole
 from eduhub.signing import SigningKey
 from eduhub.sync.boxes import restoring
+from eduhub.sync.courier import sealing
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import JoinCode
 
@@ -38,6 +39,8 @@ from eduhub.sync.models import JoinCode
 _COUNTER_LEAD = 1 << 20
 # Backups of earlier releases hold these; a restored hub makes its own.
 _NOT_TAKEN = frozenset({"publishing.key", "publishing-next.key"})
+# Whoever has it can make cookies, passes and reports of anybody.
+_OF_THE_STOLEN = frozenset({"secret.key"})
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def restore(
     _require_empty(settings)
     blobs = verify(folder, manifest, on_progress)
     _require_root(folder, manifest, root_key)
-    _restore_files(folder, manifest, settings)
+    _restore_files(folder, manifest, settings, but=_NOT_TAKEN | (_OF_THE_STOLEN if is_stolen else frozenset()))
     installation = open_installation(settings)
     try:
         for sha256, size in blobs:
@@ -126,12 +129,12 @@ def _require_root(folder: Path, manifest: dict[str, Any], root_key: SigningKey |
             raise BadSignature("this is not the root key of the hub in the backup")
 
 
-def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings) -> None:
+def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings, *, but: Collection[str]) -> None:
     source = folder / manifest["tables"]
     key_folder = settings.data_dir / "keys"
     key_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in sorted((source / "keys").glob("*.key")):
-        if path.name in _NOT_TAKEN:
+        if path.name in but:
             continue
         new = key_folder / f".{path.name}.new"
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -224,6 +227,8 @@ def _begin_again(
         keys.state_key(session, installation.keys, root_key, installation.keys.make_publishing().public)
         for key in {*revoked, *(keys.beside_the_present(session, installation.keys) if is_stolen else ())}:
             keys.revoke(session, installation.keys, root_key, key)
+        if is_stolen:
+            sealing.rotate(session, installation)  # what boxes write onto sticks from now on is not for the old machine's eyes
         restoring.note_restored(session, installation.settings.data_dir, is_stolen=is_stolen)
     state = catalog.state(session)
     return RestoreReport(0, 0, 0, 0, 0, state.epoch, state.sequence)

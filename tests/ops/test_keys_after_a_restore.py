@@ -19,6 +19,7 @@ from eduhub.learning.models import Event
 from eduhub.ops import backup, restore
 from eduhub.signing import SigningKey, canonical
 from eduhub.sync.boxes import restoring
+from eduhub.sync.courier import sealing
 from eduhub.sync.models import Node
 from eduhub.sync.school_stream import streams
 from eduhub.uids import new_uid
@@ -114,7 +115,11 @@ def test_of_a_hub_that_was_stolen_no_key_counts_and_boxes_bring_back_what_they_m
     school = hub.school("Shuanghu", children=1)
     hub.join(box, school)
     hub.sync(box)
-    before = hub.here.keys.publishing.id
+    before, secret = hub.here.keys.publishing.id, hub.here.keys.secret
+    with hub.here.database.write() as session:
+        sealing.state_key(session, hub.here)
+        sealed_to = sealing.stated_key(session)
+    hub.sync(box)
     backup.backup(hub.here, tmp_path / "backup")
     hub.rotate_and_revoke()
     with hub.here.database.write() as session:
@@ -128,6 +133,9 @@ def test_of_a_hub_that_was_stolen_no_key_counts_and_boxes_bring_back_what_they_m
         assert session.get_one(Person, school.children[0]).name != "Renamed since"
         assert session.get(Event, watched_at_box) is not None
         assert keyring(session).keys[before].revoked_at_sequence is not None
+    assert hub.here.keys.secret != secret  # with it anybody's cookie could be made
+    with box.database.read() as session:
+        assert sealing.stated_key(session) not in (None, sealed_to)
 
 
 @pytest.mark.parametrize("table", ["role_grant", "credential"])
