@@ -137,6 +137,9 @@ class KeyChest:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with suppress(FileExistsError):
                 write_key(self._path(name), seed)
+                if os.geteuid() == 0:  # a command that root typed must not take the key from the hub, which runs as somebody else
+                    owner = self.folder.stat()
+                    os.chown(self._path(name), owner.st_uid, owner.st_gid)
         return self._read(name)
 
 
@@ -150,10 +153,6 @@ def write_key(path: Path, seed: bytes) -> None:
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(f"{seed.hex()}\n")
-        if os.geteuid() == 0:  # a command that root typed must not take the key from the hub, which runs as somebody else
-            owner = path.parent.stat()
-            with suppress(OSError):  # a stick knows no owners
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.flush()
         os.fsync(file.fileno())
     try:

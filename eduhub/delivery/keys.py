@@ -62,6 +62,10 @@ def rotate(session: Session, chest: KeyChest, root: SigningKey) -> SigningKey:
     states nothing twice.
     """
     following = chest.make_next_publishing()
+    known = session.get(TrustedKey, following.id)
+    if known is not None and known.revoked_at_sequence is not None:  # of a rotation that was cut; it was shut out since
+        chest.drop_next_publishing()
+        following = chest.make_next_publishing()
     if session.get(TrustedKey, following.id) is None:
         state_key(session, chest, root, following.public)
     return following

@@ -193,9 +193,14 @@ def statement_of(session: Session, key: str) -> dict[str, Any] | None:
 
 
 def limit_revocations(session: Session, first_sequence: int) -> None:
-    """A new epoch begins at `first_sequence`: keys that were revoked later in the old one sign nothing in it."""
-    for row in session.scalars(select(TrustedKey).where(TrustedKey.revoked_at_sequence > first_sequence)):
-        row.revoked_at_sequence = first_sequence
+    """A new epoch begins at `first_sequence`: keys that were revoked or stated later in the old one sign nothing in it."""
+    for row in session.scalars(select(TrustedKey)):
+        stated_at = row.statement.get("statement", {}).get("from_sequence", 0)
+        # What the root stated in the lost part publishes no more either: the restored hub has a key of its own, and the lost one may be a
+        # thief's. A key for releases lies elsewhere, and is stated again.
+        is_lost = row.revoked_at_sequence is None and "catalog" in row.scopes and stated_at >= first_sequence
+        if is_lost or (row.revoked_at_sequence or 0) > first_sequence:
+            row.revoked_at_sequence = first_sequence
     session.flush()
 
 

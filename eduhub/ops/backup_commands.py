@@ -20,7 +20,8 @@ def backup(settings: Settings, folder: Path) -> None:
     """Back this machine up into FOLDER while it goes on running.
 
     FOLDER may hold an earlier backup of the same machine; then only new lessons are added. It holds
-    everything but the root key, which you keep elsewhere, and is readable without EduHub.
+    everything but the root key, which you keep elsewhere, and the key that signs, which a restored
+    hub makes anew; and it is readable without EduHub.
     """
     with ready(settings) as installation, bar("Backing up") as move:
         report = backing.backup(installation, folder, on_progress=move)
@@ -63,11 +64,17 @@ def restore(
             f"{report.blobs_missing} files of lessons are damaged in the backup or missing from it. Their lessons are "
             "hidden here where they cannot do without.", err=True,
         )  # fmt: skip
+    if stolen:
+        click.echo(
+            "If the root key lay on the machine that was stolen, whoever has it can take every box over: then set up a new hub, "
+            "and let every box join it.", err=True,
+        )  # fmt: skip
     if settings.role == "hub":
+        comes_back = "made" if stolen else "received or made"
         click.echo(
             f"The catalog begins epoch {report.epoch} after entry {report.catalog_sequence}.\n"
-            f"What only this hub held after {_moment(report.lost_after_ms)} is lost. What its boxes have received or "
-            "made since comes back when each next reaches the hub.\n"
+            f"What only this hub held after {_moment(report.lost_after_ms)} is lost. What its boxes have {comes_back} since "
+            "comes back when each next reaches the hub.\n"
             "The hub signs with a new key now. Make a backup."
         )
 

@@ -169,7 +169,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other backup writes into `folder`: whichever ends first clears the other's tables away."""
+    """Wait until nobody else is at work in `folder`: of two backups, say, whichever ends first would clear the other's tables away."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):  # a folder of a network that cannot be locked

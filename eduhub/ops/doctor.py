@@ -86,7 +86,7 @@ def _keys(settings: Settings) -> Finding:
         if stat.S_IMODE(path.stat().st_mode) & 0o077
     ]
     if settings.role == "hub" and (folder / "root.key").exists():
-        note = "; the root key lies here: keep a copy offline"
+        note = "; the root key lies here: 'eduhub keys put-away' moves it to a stick"
     else:
         note = ""
     return Finding(

@@ -9,6 +9,7 @@ from eduhub.config import Settings
 from eduhub.delivery import keys as delivery_keys
 from eduhub.delivery.trust import keyring
 from eduhub.installation import Installation
+from eduhub.ops.backup_files import one_at_a_time
 from eduhub.ops.opening import ready_hub, root_key_option, root_of
 from eduhub.signing import SigningKey
 
@@ -33,7 +34,7 @@ def show(settings: Settings) -> None:
 @click.pass_obj
 def rotate(settings: Settings, *, root_key: Path | None, revoke: bool) -> None:
     """Sign with a new key from now on. Boxes learn of it by the catalog; nothing has to be done at them."""
-    with ready_hub(settings, "keys are changed at the hub") as here:
+    with ready_hub(settings, "keys are changed at the hub") as here, one_at_a_time(here.keys.folder):
         root, old = root_of(here, root_key), here.keys.publishing.id
         if revoke:
             here.keys.drop_next_publishing()  # whoever has seen the present key may have seen that one
@@ -59,8 +60,21 @@ def revoke_one(settings: Settings, key: str, *, root_key: Path | None) -> None:
 
     Lessons that it signed before stay good. For the key that signs now: 'eduhub keys rotate --revoke'.
     """
-    with ready_hub(settings, "keys are changed at the hub") as here:
+    with ready_hub(settings, "keys are changed at the hub") as here, one_at_a_time(here.keys.folder):
         _shut_out(here, root_of(here, root_key), key)
+
+
+@keys.command("put-away")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def put_away(settings: Settings, file: Path) -> None:
+    """Move the root key from the hub to the new FILE, on a stick, say. Whoever has it can take every box over.
+
+    It is needed for 'eduhub keys rotate' and 'revoke', 'eduhub release key' and 'eduhub restore': keep two copies in two places.
+    """
+    with ready_hub(settings, "keys are kept at the hub") as here:
+        here.keys.take_root_away(file)
+    click.echo(f"The root key lies in {file} now, and no longer at the hub. Copy that file to a second place.")
 
 
 def _shut_out(here: Installation, root: SigningKey, key: str) -> None:

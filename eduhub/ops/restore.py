@@ -22,9 +22,9 @@ from eduhub.changes import Machine
 from eduhub.config import Settings
 from eduhub.db import Database
 from eduhub.delivery import blobs as blob_store
-from eduhub.delivery import catalog, keys
+from eduhub.delivery import catalog, keys, theft
 from eduhub.delivery.models import BlobRow, PackageRow, PartRow, PinnedRoot
-from eduhub.errors import N_, BackupRefused, BadSignature
+from eduhub.errors import N_, BackupRefused, BadInput, BadSignature
 from eduhub.installation import Installation, open_installation
 from eduhub.ops import migrate
 from eduhub.ops.backup_files import ROWS_AT_ONCE, STEADY, Progress, read_manifest, rows_of, tables, verify
@@ -69,6 +69,8 @@ def restore(
     any more. Raises BackupRefused, BadSignature (another root), BadInput (`revoked` holds what is no key id).
     """
     revoked = [keys.checked_id(key) for key in revoked]
+    if settings.role != "hub" and (revoked or is_stolen):
+        raise BadInput("only a hub has keys that were shut out; a box that was stolen is replaced")
     manifest = read_manifest(folder)
     if manifest["role"] != settings.role:
         raise BackupRefused("role", reason=N_("it is of the other kind of machine: hub and box are not the same"))
@@ -142,6 +144,8 @@ def _restore_files(folder: Path, manifest: dict[str, Any], settings: Settings, *
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, key_folder / path.name)
+    for name in but:  # what a restore that was cut has made or brought back
+        (key_folder / name).unlink(missing_ok=True)
     sync_folder(key_folder)
     kept = json.loads((source / STEADY).read_bytes())
     # Another boot, so that counting goes on from here; the form is that of clock.SteadyClock.
@@ -208,6 +212,7 @@ def _begin_again(
     is_stolen: bool,
 ) -> RestoreReport:
     """A new name in versions, links of held parts, and for a hub the new epoch, a new publishing key, and the revocations its backup does not know."""
+    begins_after = catalog.sequence(session)
     if installation.settings.role == "node":
         outbox.queue_changes(session, installation.steady)
     session.execute(update(Machine).values(counter=Machine.counter + _COUNTER_LEAD))
@@ -228,7 +233,7 @@ def _begin_again(
         for key in {*revoked, *(keys.beside_the_present(session, installation.keys) if is_stolen else ())}:
             keys.revoke(session, installation.keys, root_key, key)
         if is_stolen:
+            theft.note(session, installation.keys)
             sealing.rotate(session, installation)  # what boxes write onto sticks from now on is not for the old machine's eyes
-        restoring.note_restored(session, installation.settings.data_dir, is_stolen=is_stolen)
-    state = catalog.state(session)
-    return RestoreReport(0, 0, 0, 0, 0, state.epoch, state.sequence)
+        restoring.note_restored(session, installation.settings.data_dir)
+    return RestoreReport(0, 0, 0, 0, 0, catalog.state(session).epoch, begins_after)

@@ -7,7 +7,7 @@ import pytest
 
 from eduhub.config import Settings
 from eduhub.delivery import catalog, keys
-from eduhub.delivery.trust import keyring
+from eduhub.delivery.trust import keyring, revoke_statement
 from eduhub.installation import Installation
 from tests.ops.commanding import eduhub
 from tests.sync.world import Hub
@@ -81,3 +81,24 @@ def test_a_box_has_no_keys_to_change(make_settings: Callable[..., Settings], arg
     done = eduhub(make_settings(role="node"), "keys", *arguments)
     assert done.returncode == 1
     assert "at the hub" in done.stderr
+
+
+def test_the_root_key_is_put_away(hub: Hub, tmp_path: Path) -> None:
+    root = hub.here.keys.root
+    done = eduhub(hub.here.settings, "keys", "put-away", str(tmp_path / "root.key"))
+    assert (done.returncode, hub.here.keys.has_root) == (0, False), done.stderr
+    assert keys.read_key(tmp_path / "root.key").id == root.id
+    again = eduhub(hub.here.settings, "keys", "put-away", str(tmp_path / "second.key"))
+    assert (again.returncode, "Traceback" in again.stderr) == (1, False)
+
+
+def test_a_key_that_was_shut_out_before_it_was_used_is_not_taken_up(hub: Hub) -> None:
+    root = hub.here.keys.root
+    with hub.here.database.write() as session:
+        left = keys.rotate(session, hub.here.keys, root).id
+        catalog.append(session, hub.here.keys, "revoke", revoke_statement(root, keyring(session).hub_uid, left))  # as releases before 0.5 could
+    with hub.here.database.write() as session:
+        assert keys.rotate(session, hub.here.keys, root).id != left
+    hub.here.keys.adopt_next_publishing()
+    with hub.here.database.write() as session:
+        catalog.sign_head(session, hub.here.keys)

@@ -121,7 +121,9 @@ def test_of_a_hub_that_was_stolen_no_key_counts_and_boxes_bring_back_what_they_m
         sealed_to = sealing.stated_key(session)
     hub.sync(box)
     backup.backup(hub.here, tmp_path / "backup")
-    hub.rotate_and_revoke()
+    with hub.here.database.write() as session:
+        keys.rotate(session, hub.here.keys, hub.here.keys.root)  # of this one the backup knows nothing, and nobody has revoked it
+    hub.here.keys.adopt_next_publishing()
     with hub.here.database.write() as session:
         session.get_one(Person, school.children[0]).name = "Renamed since"
     hub.sync(box)
@@ -136,37 +138,74 @@ def test_of_a_hub_that_was_stolen_no_key_counts_and_boxes_bring_back_what_they_m
     assert hub.here.keys.secret != secret  # with it anybody's cookie could be made
     with box.database.read() as session:
         assert sealing.stated_key(session) not in (None, sealed_to)
+        trusted = [key for key, facts in keyring(session).keys.items() if facts.revoked_at_sequence is None]
+    assert trusted == [hub.here.keys.publishing.id]
+    backup.backup(hub.here, tmp_path / "after")
+    bring_back(tmp_path / "after")  # nobody says again that it was stolen once
+    page = {"payload": "{}", "signature": hub.here.keys.publishing.sign(streams.FORMAT, b"{}").as_json(), "key_statement": {"no": "word"}}
+    with hub.here.database.write() as session, pytest.raises(BadFormat, match="not an eduhub-stream"):  # the statement is not looked at
+        restoring.take_back(session, hub.here, session.scalars(select(Node)).one(), [page])
 
 
-@pytest.mark.parametrize("table", ["role_grant", "credential"])
+@pytest.mark.parametrize(
+    "how",
+    ["an operator's role", "a role said twice", "the role of an operator", "a password", "another verifier", "a card of an operator"],
+)
 def test_what_no_stream_carries_is_not_taken_back_though_the_hubs_own_key_signed_it(
-    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path, table: str
+    hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path, how: str
 ) -> None:
     school = hub.school("Shuanghu", children=1)
+    operator = hub.adult(hub.region, "Tenzin", "operator")
+    with hub.here.database.write() as session:
+        grant = session.scalars(select(RoleGrant.uid).where(RoleGrant.person_uid == operator)).one()
+        word = session.scalars(select(Credential.uid).where(Credential.person_uid == operator, Credential.kind == "password")).one()
     hub.join(box, school)
     hub.sync(box)
     backup.backup(hub.here, tmp_path / "backup")
     stolen = hub.here.keys.publishing
     bring_back(tmp_path / "backup")
-    child, row, machine = school.children[0], new_uid(), new_uid()
-    fields: dict[str, Any] = {
-        "role_grant": {"org_uid": school.org, "person_uid": child, "role": "operator", "scope_kind": "all", "scope_uid": None,
-                       "starts_on": "2026-11-25", "ended_on": None},
-        "credential": {"org_uid": school.org, "person_uid": child, "kind": "password", "verifier": "x", "machine_uid": machine, "revoked_on": None},
-    }[table]  # fmt: skip
-    entries = [entry_of(table, row, machine, school.org, fields), entry_of("person", child, machine, school.org, {"name": "Renamed"})]
-    payload = canonical({"format": streams.FORMAT, "org": school.org, "epoch": 1, "after": 0, "upto": 9, "more": False, "entries": entries})
+    child, new, machine = school.children[0], new_uid(), new_uid()
+    role = {"org_uid": school.org, "person_uid": child, "scope_kind": "all", "scope_uid": None, "starts_on": "2026-11-25", "ended_on": None}
+    card = {"org_uid": school.org, "person_uid": child, "verifier": "evil", "machine_uid": machine, "revoked_on": None}
+    high, low = 1 << 22, 1
+    entry = {
+        "an operator's role": entry_of("role_grant", new, machine, school.org, high, role | {"role": "operator"}),
+        "a role said twice": both(
+            entry_of("role_grant", new, machine, school.org, high, role | {"role": "operator"}),
+            entry_of("role_grant", new, machine, school.org, low, {"role": "teacher"}),
+        ),
+        "the role of an operator": entry_of("role_grant", grant, machine, school.org, high, {"person_uid": child}),
+        "a password": entry_of("credential", new, machine, school.org, high, card | {"kind": "password"}),
+        "another verifier": both(
+            entry_of("credential", word, machine, school.org, high, {"verifier": "evil"}),
+            entry_of("credential", word, machine, school.org, low, {"kind": "card"}),
+        ),
+        "a card of an operator": entry_of("credential", new, machine, school.org, high, card | {"kind": "card", "person_uid": operator}),
+    }[how]  # fmt: skip
+    other = entry_of("person", child, machine, school.org, high, {"name": "Renamed"})
+    before = rights_in(hub.here)
+    payload = canonical({"format": streams.FORMAT, "org": school.org, "epoch": 1, "after": 0, "upto": 9, "more": False, "entries": [entry, other]})
     page = {"payload": payload.decode(), "signature": stolen.sign(streams.FORMAT, payload).as_json()}
     with hub.here.database.write() as session:
         restoring.take_back(session, hub.here, session.scalars(select(Node)).one(), [page])
+    assert rights_in(hub.here) == before
     with hub.here.database.read() as session:
-        assert session.get(RoleGrant, row) is None
-        assert session.get(Credential, row) is None
         assert session.get_one(Person, child).name == "Renamed"  # one bad entry costs the others nothing
 
 
-def entry_of(table: str, uid: str, machine: str, org: str, fields: dict[str, Any]) -> dict[str, Any]:
-    found = [FieldChange(table, uid, name, 1000, machine, org, value, 0).as_json() for name, value in fields.items()]
+def rights_in(installation: Installation) -> list[Any]:
+    with installation.database.read() as session:
+        grants = session.execute(select(RoleGrant.uid, RoleGrant.person_uid, RoleGrant.role)).all()
+        words = session.execute(select(Credential.uid, Credential.person_uid, Credential.kind, Credential.verifier)).all()
+        return sorted(tuple(row) for row in (*grants, *words))
+
+
+def both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    return first | {"fields": [*first["fields"], *second["fields"]]}
+
+
+def entry_of(table: str, uid: str, machine: str, org: str, counter: int, fields: dict[str, Any]) -> dict[str, Any]:
+    found = [FieldChange(table, uid, name, counter, machine, org, value, 0).as_json() for name, value in fields.items()]
     return {"sequence": 9, "kind": "row", "version": 1, "table": table, "uid": uid, "fields": found}
 
 
@@ -184,3 +223,20 @@ def test_a_restore_that_is_told_no_key_id_writes_nothing(
     done = eduhub(settings, *arguments, "00112233445566aa")
     assert "Make a backup" in done.stdout, done.stderr
     assert "00112233445566aa  not known here, shut out from entry" in eduhub(settings, "keys", "list").stdout
+
+
+def test_a_restore_with_stolen_keeps_no_secret_that_one_that_was_cut_has_brought_back(
+    hub: Hub, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    backup.backup(hub.here, tmp_path / "backup")
+    settings = make_settings(role="hub", empty_database=True)
+    (settings.data_dir / "keys").mkdir(parents=True)
+    keys.write_key(settings.data_dir / "keys" / "secret.key", hub.here.keys.secret)
+    restore.restore(tmp_path / "backup", settings, hub.here.keys.root, is_stolen=True)
+    assert (settings.data_dir / "keys" / "secret.key").read_text().strip() != hub.here.keys.secret.hex()
+
+
+def test_a_box_is_told_that_it_has_no_keys_to_shut_out(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    for facts in ({"is_stolen": True}, {"revoked": ["00112233445566aa"]}):
+        with pytest.raises(BadInput, match="only a hub"):
+            restore.restore(tmp_path, make_settings(role="node", empty_database=True), None, **facts)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from eduhub import changes, logs
 from eduhub.accounts.models import Person
 from eduhub.changes.values import check_plain
-from eduhub.delivery import catalog
+from eduhub.delivery import catalog, theft
 from eduhub.delivery.trust import keyring, statement_of
 from eduhub.errors import BadFormat, BadSignature
 from eduhub.installation import Installation
@@ -39,13 +39,10 @@ _FILE = "restored.json"
 # --- hub ----------------------------------------------------------------------------
 
 
-def note_restored(session: Session, data_dir: Path, *, is_stolen: bool = False) -> None:
-    """Write down where each school's stream stood in the backup: newer pages are asked back from the boxes.
-
-    `is_stolen`: the old machine may be in other hands, so that no key counts which this one has not stated itself.
-    """
+def note_restored(session: Session, data_dir: Path) -> None:
+    """Write down where each school's stream stood in the backup: newer pages are asked back from the boxes."""
     streams = {state.org_uid: state.sequence for state in session.scalars(select(StreamState))}
-    (data_dir / _FILE).write_text(json.dumps({"streams": streams, "stolen": is_stolen}), encoding="ascii")
+    (data_dir / _FILE).write_text(json.dumps({"streams": streams}), encoding="ascii")
 
 
 def _restored(installation: Installation) -> dict[str, Any]:
@@ -71,8 +68,8 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
     """
     if not isinstance(pages, list) or len(pages) > MAX_PAGES_A_CALL:
         raise BadFormat(f"at most {MAX_PAGES_A_CALL} pages at once")
-    ring, epoch, restored = keyring(session), catalog.state(session).epoch, _restored(installation)
-    believes_brought_keys = bool(restored) and not restored.get("stolen")
+    ring, epoch = keyring(session), catalog.state(session).epoch
+    believes_brought_keys = bool(_restored(installation)) and not theft.is_noted(session)
     merged = 0
     for found in pages:
         if not isinstance(found, dict) or not isinstance(found.get("payload"), str):
@@ -87,14 +84,17 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
             if page.epoch >= epoch:
                 raise BadSignature("a page of this epoch, by a key that this hub has not stated")
             log.warning("a page is taken back by the root's word for a key that this hub does not know", key=page.signature.key, node=node.uid)
+        held = []
         for entry in page.entries:
             try:
                 with session.begin_nested():
                     merged += _take_back_entry(session, page.org_uid, entry)
             except (BadFormat, DataError) as error:
                 log.warning("an entry was not taken back", table_name=entry["table"], row=entry["uid"], problem=type(error).__name__)
-        shown = {"row", placing.PROGRESS}
-        placing.note_held(session, page.org_uid, ((entry["table"], entry["uid"]) for entry in page.entries if entry["kind"] in shown))
+                continue
+            if entry["kind"] in {"row", placing.PROGRESS}:
+                held.append((entry["table"], entry["uid"]))
+        placing.note_held(session, page.org_uid, held)
     if merged:
         log.info("a box brought stream entries back", node=node.uid, entries=merged)
     return {"stream_sequence": restored_sequence(installation, node.org_uid)}
@@ -102,10 +102,12 @@ def take_back(session: Session, installation: Installation, node: Node, pages: A
 
 def _take_back_entry(session: Session, org_uid: str, entry: dict[str, Any]) -> int:
     if entry["kind"] == "row" or (entry["kind"] == "removal" and entry["fields"]):
-        found = applying.fields_of(entry)
-        if not scope.may_travel(found):
+        row = entry["table"], entry["uid"]
+        if not scope.may_travel(session, *row):
+            raise BadFormat("no stream carries this row")
+        touched = changes.merge(session, applying.fields_of(entry))
+        if not scope.may_travel(session, *row):  # fields are merged one by one: what comes of it is what counts
             raise BadFormat("no stream carries such a row")
-        touched = changes.merge(session, found)
         taking.reconsider_events(session, touched)
         return bool(touched)
     if entry["kind"] == "tombstone":

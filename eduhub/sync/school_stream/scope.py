@@ -17,7 +17,6 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from eduhub import db
 from eduhub.accounts import credentials
 from eduhub.accounts.models import Credential, Person, RoleGrant
-from eduhub.changes import FieldChange
 from eduhub.courses import audience
 from eduhub.courses.models import Course, GroupCourse, Lesson, PlanRow, Unit
 from eduhub.schools import organisations
@@ -38,13 +37,19 @@ OF_COURSES = frozenset({"course", "unit", "lesson"})
 SHARED_STATES = frozenset({"published", "withdrawn"})
 
 
-def may_travel(row: Collection[FieldChange]) -> bool:
-    """Whether a row may stand in any school's stream, by what is said in it: no operator's role, no credential but a card or a word for boxes."""
-    said = {change.field: change.value for change in row}
-    tables = {change.table_name for change in row}
-    if RoleGrant.__tablename__ in tables and said.get("role") in OPERATOR_ROLES:
-        return False
-    return Credential.__tablename__ not in tables or said.get("kind") in credentials.TRAVELS
+def may_travel(session: Session, table: str, uid: str) -> bool:
+    """Whether a row, as it stands here now, may be in any school's stream: no operator's role, no credential but a card or a word for
+    boxes, and none of these for an operator. One that is not here may.
+    """
+    if table == RoleGrant.__tablename__:
+        return session.scalar(select(RoleGrant.role).where(RoleGrant.uid == uid)) not in OPERATOR_ROLES
+    if table != Credential.__tablename__:
+        return True
+    found = session.execute(select(Credential.kind, Credential.person_uid).where(Credential.uid == uid)).first()
+    operators = select(RoleGrant.uid).where(RoleGrant.role.in_(OPERATOR_ROLES), RoleGrant.ended_on.is_(None))
+    return found is None or (
+        found.kind in credentials.TRAVELS and session.scalars(operators.where(RoleGrant.person_uid == found.person_uid)).first() is None
+    )
 
 
 @dataclass(frozen=True)
