@@ -120,7 +120,8 @@ def take(session: Session, found: Any, *, is_settled: bool = False) -> Progress:
     """Take in progress that travelled down: spans are united, nothing is ever lowered. Raises BadFormat.
 
     `found` is {person, lesson, timeline, org, spans, watched_ms, position_ms, last_event}. The position
-    is adopted when the event it comes from did not happen here, or when all that happened here is in it (`is_settled`).
+    is adopted when the event it comes from, or the one that the present position comes from, did not happen here, or when all that happened
+    here is in it (`is_settled`): only between two events of this machine its own order counts.
     """
     key, values = _read(found)
     stand_in_line(session)
@@ -128,7 +129,7 @@ def take(session: Session, found: Any, *, is_settled: bool = False) -> Progress:
     if row is None:
         row = _new(key, values["org"], values["last_event"], values["position_ms"])
         session.add(row)
-    elif values["last_event"] != row.last_event_uid and (is_settled or session.get(Event, values["last_event"]) is None):
+    elif values["last_event"] != row.last_event_uid and (is_settled or not _happened_here(session, values["last_event"], row.last_event_uid)):
         row.position_ms, row.last_event_uid = values["position_ms"], values["last_event"]
     _set_spans(row, merge_spans(row.spans, values["spans"]))
     row.watched_ms = max(row.watched_ms, values["watched_ms"])
@@ -225,6 +226,11 @@ def _book(row: Progress, event: Event, span: Span, zone: str) -> None:
     day = clock.day_of(event.made_ms, zone)
     if day not in (row.days or []) and len(row.days or []) < MAX_DAYS:
         row.days = sorted([*(row.days or []), day])
+
+
+def _happened_here(session: Session, *event_uids: str) -> bool:
+    """Whether all of these did."""
+    return all(session.get(Event, uid) is not None for uid in event_uids)
 
 
 def _new(key: Key, org_uid: str, last_event: str, position_ms: int) -> Progress:

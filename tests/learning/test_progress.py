@@ -133,6 +133,16 @@ def test_the_position_of_an_event_that_happened_here_does_not_come_back_from_the
     assert row_of(database, dolma)["position_ms"] == 25_000
 
 
+def test_against_a_position_from_elsewhere_an_event_of_this_box_that_the_hub_counted_later_holds(database):
+    dolma, elsewhere = new_uid(), new_uid()
+    own = watched(dolma, (0, 10_000))
+    record(database, own)
+    for uid, position_ms in ((elsewhere, 40_000), (own["uid"], 10_000)):  # so the hub counted them: the copy of this box brought its own event
+        with database.write() as session:
+            progress.take(session, travelling(dolma, [[0, 40_000]], position_ms=position_ms, last_event=uid))
+    assert row_of(database, dolma)["position_ms"] == 10_000
+
+
 @pytest.mark.parametrize("change", [{"person": "x"}, {"spans": [[0]]}, {"spans": [[0, -1]]}, {"watched_ms": 1.5}, {"org": None}])
 def test_progress_that_cannot_be_read_is_refused(database, change):
     with pytest.raises(BadFormat), database.write() as session:

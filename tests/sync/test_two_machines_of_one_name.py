@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,7 @@ from eduhub.config import Settings
 from eduhub.installation import Installation, open_installation
 from eduhub.sync.homeward import outbox
 from eduhub.sync.models import InboxState
+from eduhub.sync.school_stream import reading
 from tests.sync.sticks import bring, fill
 from tests.sync.test_outbox_and_inbox import enrol, events_at, watch
 from tests.sync.world import Hub, School
@@ -95,6 +97,27 @@ def test_what_both_do_comes_home_and_the_hub_writes_down_that_there_are_two(
         assert audit.TWIN in set(session.scalars(select(AuditEntry.action)))
         assert not any(audit.PUT_ASIDE in action for action in session.scalars(select(AuditEntry.action)))
         assert len(session.scalars(select(InboxState)).all()) == 2
+
+
+def test_what_is_numbered_anew_because_there_are_two_comes_home_before_the_stream_is_read(
+    hub: Hub, box: Installation, school: School, copy_of: Callable[[Installation], Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting_then: list[int] = []
+    read = reading.read
+
+    def noted(installation: Installation, *others: Any) -> Any:
+        with installation.database.read() as session:
+            waiting_then.append(outbox.waiting(session))
+        return read(installation, *others)
+
+    monkeypatch.setattr(reading, "read", noted)
+    twin = copy_of(box)
+    watch(box, school, school.children[0])
+    hub.sync(box)
+    made = watch(twin, school, school.children[0])
+    hub.sync(twin)
+    assert waiting_then == [0, 0]
+    assert made in events_at(hub)
 
 
 def test_the_same_field_changed_at_both_ends_equal_everywhere(

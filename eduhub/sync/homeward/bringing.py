@@ -50,18 +50,20 @@ class Bringing:
 
     def say_what_waits(self) -> None:
         """Ask of each incarnation how far the hub is, which tells it how far this box is."""
-        with self._installation.database.read() as session:
-            incarnations = outbox.incarnations(session)
-        for incarnation in incarnations:
+        for incarnation in self._incarnations():
             self._ask(incarnation)
 
     def run(self) -> None:
         """Post all that waits."""
         with changes.writing(self._installation.database) as session:
             outbox.queue_changes(session, self._installation.steady)
-            incarnations = outbox.incarnations(session)
-        for incarnation in incarnations:
-            self._all_of(incarnation)
+        asked = set[str]()
+        # A name that is taken on the way, because another machine bears the old one, has its turn in this round too: what comes down next
+        # is judged by whether anything still waits.
+        while new := [incarnation for incarnation in self._incarnations() if incarnation not in asked]:
+            for incarnation in new:
+                self._all_of(incarnation)
+            asked.update(new)
 
     def _all_of(self, incarnation: str) -> None:
         while batch := self._next(incarnation):
@@ -106,6 +108,10 @@ class Bringing:
     def _next(self, incarnation: str, *, after: int = 0) -> Batch | None:
         with changes.writing(self._installation.database) as session:
             return outbox.next_batch(session, incarnation, after=after)
+
+    def _incarnations(self) -> list[str]:
+        with self._installation.database.read() as session:
+            return outbox.incarnations(session)
 
     def _waiting(self) -> int:
         with self._installation.database.read() as session:
