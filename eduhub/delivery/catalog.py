@@ -249,6 +249,7 @@ def start_epoch(session: Session, ring: Keyring, statement: Any) -> None:
     now = state(session, lock=True)
     if epoch <= now.epoch:
         raise RolledBack(f"epoch {epoch} after epoch {now.epoch}")
+    held = now.sequence
     if last <= now.sequence:
         kept = last if _hash_at(session, last) == hash_ else 0
     else:
@@ -258,7 +259,7 @@ def start_epoch(session: Session, ring: Keyring, statement: Any) -> None:
     now.epoch, now.sequence, now.hash = epoch, kept, _hash_at(session, kept)
     now.applied_sequence = min(now.applied_sequence, kept)
     now.head, now.epoch_statement = None, dict(statement)
-    limit_revocations(session, last + 1)
+    limit_revocations(session, last + 1, held)
     session.flush()
 
 

@@ -192,13 +192,15 @@ def statement_of(session: Session, key: str) -> dict[str, Any] | None:
     return dict(row.statement) if row is not None and row.statement else None
 
 
-def limit_revocations(session: Session, first_sequence: int) -> None:
-    """A new epoch begins at `first_sequence`: keys that were revoked or stated later in the old one sign nothing in it."""
+def limit_revocations(session: Session, first_sequence: int, held: int) -> None:
+    """A new epoch begins at `first_sequence`, where the chain reached to `held`: keys that were revoked or stated in what is lost sign nothing in it.
+
+    The restored hub has a key of its own, and one that the root stated in the lost part may be a thief's. A key for releases lies elsewhere, and
+    is stated again. A spare box knows the key of the new epoch before it hears of the epoch, and has held nothing that far.
+    """
     for row in session.scalars(select(TrustedKey)):
         stated_at = row.statement.get("statement", {}).get("from_sequence", 0)
-        # What the root stated in the lost part publishes no more either: the restored hub has a key of its own, and the lost one may be a
-        # thief's. A key for releases lies elsewhere, and is stated again.
-        is_lost = row.revoked_at_sequence is None and "catalog" in row.scopes and stated_at >= first_sequence
+        is_lost = row.revoked_at_sequence is None and "catalog" in row.scopes and first_sequence <= stated_at <= held
         if is_lost or (row.revoked_at_sequence or 0) > first_sequence:
             row.revoked_at_sequence = first_sequence
     session.flush()

@@ -51,6 +51,25 @@ def test_a_hub_whose_key_was_revoked_after_the_backup_is_believed_by_the_boxes_t
         assert all(session.get_one(PackageRow, package).floor_held for package in (before, after))
 
 
+def test_a_box_that_joins_a_restored_hub_believes_it(
+    hub: Hub, make_installation: Callable[..., Installation], bring_back: Callable[..., restore.RestoreReport], tmp_path: Path
+) -> None:
+    school = hub.school("Shuanghu", children=1)
+    first, spare = make_installation(role="node"), make_installation(role="node")
+    hub.join(first, school)
+    hub.sync(first)
+    backup.backup(hub.here, tmp_path / "backup")
+    bring_back(tmp_path / "backup")
+    hub.join(spare, school, "shuanghu-4")  # which is told of the new key before it hears of the new epoch
+    package = hub.lesson(hub.course(hub.region, groups=(school,)))
+    for box in (first, spare):
+        hub.sync(box)
+        with box.database.read() as session:
+            assert session.get_one(PackageRow, package).floor_held
+            assert session.get(Person, school.children[0]) is not None
+            assert keyring(session).keys[hub.here.keys.publishing.id].revoked_at_sequence is None
+
+
 @pytest.mark.parametrize("is_said_to_be_revoked", [False, True])
 def test_what_a_hub_wrote_with_a_key_that_its_backup_does_not_know_comes_back_unless_that_key_was_shut_out(
     hub: Hub, box: Installation, bring_back: Callable[..., restore.RestoreReport], tmp_path: Path, is_said_to_be_revoked: bool
